@@ -1,0 +1,1 @@
+"""The rules of cmi5 (Quartz) for the LMS side. Performs no I/O."""

@@ -1,4 +1,5 @@
-"""JSON as the standard wants it: one reading of the bytes or a refusal that says where (xAPI 1.0.3 Data §2.2).
+"""JSON as the standard wants it: one reading of the bytes or a refusal that says where (xAPI 1.0.3
+Data §2.2).
 
 Refused are a key given twice, NaN and Infinity, a byte order mark, bytes that are not UTF-8, half a
 surrogate pair, nesting beyond 200 levels and whatever else RFC 8259 does not know. What is accepted
@@ -37,8 +38,8 @@ class Literal(float):
         number.literal = literal
         return number
 
-    def __getnewargs__(self) -> tuple[bytes]:
-        return (self.literal,)
+    def __reduce__(self) -> tuple[type[Literal], tuple[bytes]]:
+        return Literal, (self.literal,)
 
 
 @dataclass(slots=True, frozen=True)

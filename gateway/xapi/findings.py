@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeGuard
 
 from gateway.errors import Problem
+from gateway.xapi.datatypes import is_iri, is_language_tag, is_uuid
 
 Check: TypeAlias = Callable[[Any, str, list[Problem]], None]
 
@@ -73,6 +74,38 @@ def string(requirement: str) -> Check:
     return text(requirement, "a string", lambda value: isinstance(value, str))
 
 
+def iri(requirement: str) -> Check:
+    """A check for an IRI, IRL or URI."""
+    return text(requirement, "an IRI with a scheme, such as https://example.org/x", is_iri)
+
+
+def is_number(value: object) -> bool:
+    """Is it a JSON number? Python takes true and false for numbers."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def number(requirement: str) -> Check:
+    """A check for a number."""
+    return text(requirement, "a number", is_number)
+
+
+def boolean(requirement: str) -> Check:
+    """A check for true or false."""
+    return text(requirement, "true or false", lambda value: isinstance(value, bool))
+
+
+check_uuid: Final = text("xAPI 4.4", "a UUID of 8-4-4-4-12 hexadecimal digits", is_uuid)
+
+
+def nested(find: Callable[[object, str], list[Problem]]) -> Check:
+    """A check made of a function that returns its problems."""
+
+    def check(value: object, path: str, problems: list[Problem]) -> None:
+        problems += find(value, path)
+
+    return check
+
+
 def constant(requirement: str, *allowed: str) -> Check:
     """A check for one of a few words, in exactly this spelling."""
     listed = ", ".join(f'"{word}"' for word in allowed)
@@ -131,3 +164,27 @@ class Shape:
         if meant is not None:
             return f'is not a property of {self.name}; did you mean "{meant}"?'
         return f"is not a property of {self.name}; it has {', '.join(self.fields)}"
+
+
+def check_language_map(value: object, path: str, problems: list[Problem]) -> None:
+    """A check for a language map (§4.2): texts by language tag."""
+    if not is_object(
+        value, path, problems, "xAPI 4.2", "a language map, which is an object of texts by language"
+    ):
+        return
+    for key, inner in value.items():
+        if not is_language_tag(key):
+            message = f"has the key {shown(key)}; expected an RFC 5646 language tag, such as en-US"
+            problems.append(Problem(path, "xAPI 4.2", message))
+        if not isinstance(inner, str):
+            wrong(inner, at(path, key), problems, "xAPI 4.2", "a string")
+
+
+def check_extensions(value: object, path: str, problems: list[Problem]) -> None:
+    """A check for extensions (§4.1): IRIs as keys, anything as values."""
+    if is_object(value, path, problems, "xAPI 4.1", "extensions, which are an object of anything by IRI"):
+        problems.extend(
+            Problem(path, "xAPI 4.1", f"has the key {shown(key)}; expected an IRI with a scheme")
+            for key in value
+            if not is_iri(key)
+        )

@@ -1,0 +1,45 @@
+"""What an operator can set, read from defaults, a file, the environment and flags, and checked as a whole."""
+
+from gateway.settings.layers import load
+from gateway.settings.model import (
+    BootstrapSettings,
+    Cmi5Settings,
+    CorsSettings,
+    DataSettings,
+    GroupCommitSettings,
+    HooksSettings,
+    LimitsSettings,
+    LogSettings,
+    MetricsSettings,
+    MongoSettings,
+    Origin,
+    Secret,
+    ServerSettings,
+    Settings,
+    SettingsError,
+    SettingsProblem,
+    StoresSettings,
+    XapiSettings,
+)
+
+__all__ = [
+    "BootstrapSettings",
+    "Cmi5Settings",
+    "CorsSettings",
+    "DataSettings",
+    "GroupCommitSettings",
+    "HooksSettings",
+    "LimitsSettings",
+    "LogSettings",
+    "MetricsSettings",
+    "MongoSettings",
+    "Origin",
+    "Secret",
+    "ServerSettings",
+    "Settings",
+    "SettingsError",
+    "SettingsProblem",
+    "StoresSettings",
+    "XapiSettings",
+    "load",
+]

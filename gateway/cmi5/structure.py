@@ -1,8 +1,9 @@
 """A course as its publisher described it: a tree of blocks and AUs (cmi5 13.1).
 
 The types are immutable. `id` is the publisher's id, `lms_id` the one the LMS made (`ids.assign`; before
-that empty). Publisher ids are unique among the blocks and AUs of a course. `to_document` gives flat plain data that a
-database can hold however deep the blocks nest; `from_document` gives back an equal course. Performs no I/O.
+that empty). Publisher ids are unique among the blocks and AUs of a course. `to_document` gives flat plain
+data that a database can hold however deep the blocks nest; `from_document` gives back an equal course.
+Performs no I/O.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -67,6 +67,11 @@ def element_path(element: etree._Element) -> str:
     return "/".join(reversed(parts))
 
 
+def line_of(element: etree._Element) -> int | None:
+    line: Any = element.sourceline  # The stubs leave its type open.
+    return line if isinstance(line, int) else None
+
+
 def text_of(element: etree._Element) -> str:
     """The whole text in an element, child elements included, without blanks around it (13.1.0.0-1)."""
     return "".join(str(part) for part in element.itertext()).strip()
@@ -81,7 +86,7 @@ def _nodes(parent: etree._Element) -> Iterator[etree._Element]:
 
 def _at(element: etree._Element, attribute: str = "") -> tuple[str, int | None]:
     path = element_path(element)
-    return (f"{path}/@{attribute}" if attribute else path), element.sourceline
+    return (f"{path}/@{attribute}" if attribute else path), line_of(element)
 
 
 def ids_are_iris(tree: Tree) -> Iterator[Finding]:
@@ -90,7 +95,10 @@ def ids_are_iris(tree: Tree) -> Iterator[Finding]:
         identifier = element.get("id")
         if identifier is not None and not is_iri(identifier):
             path, line = _at(element, "id")
-            message = f"the id {shorten(identifier)} is no full IRI; it needs a scheme, such as https://, and no blanks"
+            message = (
+                f"the id {shorten(identifier)} is no full IRI; "
+                "it needs a scheme, such as https://, and must hold no blanks"
+            )
             yield error(_IRI, path, message, line=line)
 
 
@@ -111,7 +119,7 @@ def _repeated(element: etree._Element, first: dict[str, etree._Element]) -> Iter
     name, other = local_name(element), first[identifier]
     path, line = _at(element, "id")
     message = (
-        f"the id {shorten(identifier)} is already that of the {local_name(other)} in line {other.sourceline}; "
+        f"the id {shorten(identifier)} is already that of the {local_name(other)} in line {line_of(other)}; "
         "every block, AU and objective needs its own"
     )
     yield error(_UNIQUE[name], path, message, line=line)
@@ -123,7 +131,7 @@ def course_has_its_own_id(tree: Tree) -> Iterator[Finding]:
         if identifier is not None and element.get("id") == identifier:
             path, line = _at(element, "id")
             name = "AU" if local_name(element) == "au" else "block"
-            message = f"the {name} has the id of the course, {shorten(identifier)}; reports cannot tell the two apart"
+            message = f"the {name} has the id of the course, {shorten(identifier)}; reports will mix them up"
             yield warning("cmi5 13.1.1", path, message, line=line)
 
 
@@ -178,22 +186,24 @@ def languages_are_known(tree: Tree) -> Iterator[Finding]:
             seen: set[str] = set()
             for text in element.iterfind(f"{NS}langstring"):
                 language = text.get("lang", "und")
-                path, line = (
-                    _at(text, "lang") if language in seen or not is_language_tag(language) else ("", 0)
-                )
                 if language in seen:
                     message = f"there is another text in '{language}' before it; this one is ignored"
-                    yield warning("cmi5 13.1", path, message, line=line)
-                elif path:
+                elif not is_language_tag(language):
                     message = f"{shorten(language)} is no language tag of RFC 5646; the text counts as 'und'"
-                    yield warning("cmi5 13.1", path, message, line=line)
-                seen.add(language)
+                else:
+                    seen.add(language)
+                    continue
+                path, line = _at(text, "lang")
+                yield warning("cmi5 13.1", path, message, line=line)
 
 
 def something_is_asked_of_the_learner(tree: Tree) -> Iterator[Finding]:
     aus = list(tree.named("au"))
     if aus and all(au.get("moveOn", MoveOn.NOT_APPLICABLE) == MoveOn.NOT_APPLICABLE for au in aus):
-        message = "every AU has the moveOn 'NotApplicable': the course is satisfied as soon as a learner is registered"
+        message = (
+            "every AU has the moveOn 'NotApplicable': "
+            "the course is satisfied as soon as a learner is registered"
+        )
         yield warning("cmi5 9.6.1.1-3", "courseStructure", message)
 
 

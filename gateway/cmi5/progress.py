@@ -94,7 +94,7 @@ class Progress:
 
 
 def progress(course: Course, records: Mapping[str, AURecord], satisfied: Collection[str]) -> Progress:
-    """The tree for a registration: `records` by the LMS ids of AUs, `satisfied` those of blocks and course."""
+    """The tree for a registration: `records` by LMS ids of AUs, `satisfied` those of blocks and course."""
 
     def group(node: Block | Course, kind: str) -> Progress:
         children = tuple(each(child) for child in node.children)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
 from gateway.xapi.agents import agent_key
 
@@ -28,20 +29,16 @@ class MatchKeys(NamedTuple):
 
 
 class Filters(Protocol):
-    """The filters of a query that look at what a statement says; None means any."""
+    """The filters of a query that look at what a statement says (a `StatementsQuery`); None means any."""
 
     @property
-    def agent(self) -> str | None:
-        """An `agent_key`."""
-
+    def agent_key(self) -> str | None: ...
     @property
     def verb(self) -> str | None: ...
     @property
     def activity(self) -> str | None: ...
     @property
-    def registration(self) -> str | None:
-        """A UUID in lower case."""
-
+    def registration(self) -> UUID | None: ...
     @property
     def related_agents(self) -> bool: ...
     @property
@@ -88,26 +85,14 @@ def match_keys(statement: Mapping[str, Any]) -> MatchKeys:
 
 def matches(keys: MatchKeys, filters: Filters) -> bool:
     """Does this one statement pass all the filters? Times, limit and order are not looked at."""
+    agents = keys.related_agents if filters.related_agents else keys.agents
+    activities = keys.related_activities if filters.related_activities else (keys.activity,)
     return (
-        (filters.verb is None or keys.verb == filters.verb)
-        and (filters.registration is None or keys.registration == filters.registration)
-        and _agent_matches(keys, filters)
-        and _activity_matches(keys, filters)
+        (filters.agent_key is None or filters.agent_key in agents)
+        and (filters.verb is None or filters.verb == keys.verb)
+        and (filters.activity is None or filters.activity in activities)
+        and (filters.registration is None or str(filters.registration) == keys.registration)
     )
-
-
-def _agent_matches(keys: MatchKeys, filters: Filters) -> bool:
-    return filters.agent is None or filters.agent in (
-        keys.related_agents if filters.related_agents else keys.agents
-    )
-
-
-def _activity_matches(keys: MatchKeys, filters: Filters) -> bool:
-    if filters.activity is None:
-        return True
-    if filters.related_activities:
-        return filters.activity in keys.related_activities
-    return filters.activity == keys.activity
 
 
 def _add_actor(agents: dict[str, None], actor: Mapping[str, Any]) -> None:

@@ -1,0 +1,118 @@
+"""Documents of the State, Activity Profile and Agent Profile resources: bytes under a key, with an entity
+tag.
+
+Every change names the entity tag it expects, and MongoDB decides: of two clients that change one document at
+the same time, one succeeds and the other is told.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a set of documents belongs to. `agent` is an agent key; when listing, None stands for any."""
+
+    kind: str
+    activity: str | None = None
+    agent: str | None = None
+    registration: str | None = None
+
+    def key(self, document: str) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "activity": self.activity,
+            "agent": self.agent,
+            "registration": self.registration,
+            "document": document,
+        }
+
+    def condition(self) -> dict[str, Any]:
+        condition: dict[str, Any] = {"kind": self.kind}
+        for name in ("activity", "agent", "registration"):
+            if (value := getattr(self, name)) is not None:
+                condition[name] = value
+        return condition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    content: bytes
+    content_type: str
+    etag: str
+    modified: dt.datetime
+
+
+class Documents:
+    """The `documents` collection of one store."""
+
+    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+        self._collection = database["documents"]
+
+    async def get(self, context: Context, document: str) -> Document | None:
+        row = await self._collection.find_one(context.key(document))
+        return _read(row) if row else None
+
+    async def create(self, context: Context, document: str, new: Document) -> bool:
+        """Store a document where there is none; False if there is one."""
+        try:
+            await self._collection.insert_one(context.key(document) | _fields(new))
+        except DuplicateKeyError:
+            return False
+        return True
+
+    async def replace(self, context: Context, document: str, new: Document, expected: str) -> bool:
+        """Replace the document that has the entity tag `expected`; False if it has another one or is gone."""
+        condition = context.key(document) | {"etag": expected}
+        result = await self._collection.update_one(condition, {"$set": _fields(new)})
+        return result.matched_count == 1
+
+    async def delete(self, context: Context, document: str, expected: str) -> bool:
+        """Delete the document that has the entity tag `expected`; False if it has another one or is gone."""
+        result = await self._collection.delete_one(context.key(document) | {"etag": expected})
+        return result.deleted_count == 1
+
+    async def delete_all(self, context: Context, *, keep: frozenset[str] = frozenset()) -> None:
+        """Delete every document of the context, except those with an id in `keep`."""
+        condition = context.condition()
+        if keep:
+            condition["document"] = {"$nin": sorted(keep)}
+        await self._collection.delete_many(condition)
+
+    async def list(self, context: Context, since: dt.datetime | None) -> tuple[list[str], dt.datetime | None]:
+        """Distinct ids of documents changed after `since`, and the time of the latest change."""
+        condition: dict[str, Any] = context.condition()
+        if since is not None:
+            condition["modified"] = {"$gt": since}
+        latest: dt.datetime | None = None
+        ids: dict[str, None] = {}
+        projection: Mapping[str, int] = {"document": 1, "modified": 1}
+        async for row in self._collection.find(condition, projection).sort([("modified", 1), ("_id", 1)]):
+            ids[row["document"]] = None
+            latest = row["modified"]
+        return list(ids), latest
+
+
+def _fields(document: Document) -> dict[str, Any]:
+    return {
+        "content": document.content,
+        "content_type": document.content_type,
+        "etag": document.etag,
+        "modified": document.modified,
+    }
+
+
+def _read(row: Mapping[str, Any]) -> Document:
+    return Document(
+        content=bytes(row["content"]),
+        content_type=row["content_type"],
+        etag=row["etag"],
+        modified=row["modified"],
+    )

@@ -1,0 +1,85 @@
+"""Every index of a store, as data, and the one function that creates them.
+
+A list of statements is ordered by (`stored`, `_id`), and each filter has its own compound index that ends in
+that order, so a page is read from the index and never sorted in memory. Unique indexes decide conflicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.asynchronous.database import AsyncDatabase
+
+# Match keys of a statement (xAPI 1.0.3 Communication 2.1.3), in the order of how few statements one value
+# usually selects: the first one present in a query leads its index.
+STATEMENT_KEYS = (
+    "registrations",
+    "agents",
+    "activities",
+    "related_activities",
+    "related_agents",
+    "verbs",
+)
+STORED_ORDER = [("stored", ASCENDING), ("_id", ASCENDING)]
+
+
+def statement_index(key: str | None) -> str:
+    """Name of the index that serves a list filtered by `key`, or an unfiltered one."""
+    return f"by_{key or 'stored'}"
+
+
+def _index(name: str, *keys: str, **options: Any) -> IndexModel:
+    return IndexModel([(key, ASCENDING) for key in keys], name=name, **options)
+
+
+INDEXES: Mapping[str, list[IndexModel]] = {
+    "statements": [
+        IndexModel(STORED_ORDER, name=statement_index(None)),
+        *(
+            IndexModel(
+                [(key, ASCENDING), *STORED_ORDER],
+                name=statement_index(key),
+                # An absent key is an absent entry: most statements have no registration.
+                partialFilterExpression={key: {"$exists": True}},
+            )
+            for key in STATEMENT_KEYS
+        ),
+        # Who refers to a statement: followed when the target arrives after the reference.
+        _index("by_ref", "ref", partialFilterExpression={"ref": {"$exists": True}}),
+    ],
+    "documents": [
+        _index("identity", "kind", "activity", "agent", "registration", "document", unique=True),
+        _index("by_agent", "kind", "agent", "modified"),
+        _index("by_activity", "kind", "activity", "modified"),
+    ],
+    "deliveries": [
+        _index("identity", "adapter", "event", unique=True),
+        # The work queue: what is due, oldest first; and the list people look at, newest first.
+        _index("due", "state", "due"),
+        _index("by_adapter", "adapter", "received", "_id"),
+        _index("by_received", "received", "_id"),
+        _index("expiry", "expires", expireAfterSeconds=0),
+    ],
+    "registrations": [
+        _index("by_course", "course", "created", "_id"),
+        _index("by_actor", "actor_key", "course"),
+    ],
+    "sessions": [
+        # At most one open session per registration (cmi5 9.3.6.0).
+        _index("open", "registration", unique=True, partialFilterExpression={"open": True}),
+        _index("by_registration", "registration", "launched"),
+        _index("by_fetch", "fetch_key", unique=True),
+        _index("idle", "open", "active_at", partialFilterExpression={"open": True}),
+    ],
+    "course_versions": [_index("by_course", "course", "version", unique=True)],
+    "launch_links": [_index("expiry", "expires", expireAfterSeconds=0)],
+    "credentials": [_index("by_store", "store")],
+}
+
+
+async def create_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """Create what is missing. Safe to run from many processes at once: creation is idempotent."""
+    for collection, models in INDEXES.items():
+        await database[collection].create_indexes(models)

@@ -1,0 +1,275 @@
+"""Statements in MongoDB: written in groups, read by id or as ordered pages.
+
+A document is `{_id, statement, stored, <match keys>, ref?, voids?, voided?, source, delivery?, raw?}`.
+Conflicts are decided by the unique `_id`; references between statements are kept by `links`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
+
+from gateway.store.encoding import encodable, holdable, nearest, outline
+from gateway.store.indexes import STATEMENT_KEYS, statement_index
+from gateway.store.transactions import Also, Transaction, transact
+
+_DUPLICATE_KEY = 11000
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a statement is found by (xAPI 1.0.3 Communication 2.1.3); `related_*` include the narrow keys."""
+
+    agents: Sequence[str] = ()
+    related_agents: Sequence[str] = ()
+    verbs: Sequence[str] = ()
+    activities: Sequence[str] = ()
+    related_activities: Sequence[str] = ()
+    registrations: Sequence[str] = ()
+
+    def document(self) -> dict[str, list[str]]:
+        return {key: list(values) for key in STATEMENT_KEYS if (values := getattr(self, key))}
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """One statement on its way into the store. `stamp` is called with its stored time when it is written."""
+
+    id: UUID
+    statement: dict[str, Any]
+    keys: Keys
+    source: Mapping[str, Any]
+    ref: UUID | None = None
+    voids: bool = False
+    delivery: UUID | None = None
+    text: bytes | None = None  # the exact JSON, given for a suspect statement when it is stamped
+    suspect: bool = False  # BSON might not hold it exactly
+    fresh_id: bool = False  # the id was made here, so nothing can refer to it yet
+    stored: int = 0
+
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = {"_id": self.id, "statement": self.statement, "stored": self.stored}
+        document |= self.keys.document()
+        document["source"] = self.source
+        if self.ref is not None:
+            document["ref"] = self.ref
+        if self.voids:
+            document["voids"] = True
+        if self.delivery is not None:
+            document["delivery"] = self.delivery
+        if self.suspect and not (holdable(self.statement) and encodable(document)):
+            document |= {"statement": nearest(self.statement), "raw": (self.text or b"").decode()}
+            if not encodable(document):
+                document["statement"] = outline(self.statement)
+        return document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredStatement:
+    """One statement as it is served: as `text` where `statement` is only its nearest form."""
+
+    id: UUID
+    statement: dict[str, Any]
+    stored: int
+    text: str | None = None
+    voided: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    statements: list[StoredStatement]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """A list of statements: which keys they must have, which part of the stored order, how many.
+
+    `keys` are all required of one and the same statement: the listed one or one that it refers to. `since` is
+    exclusive, `until` inclusive, both in microseconds; `after` is the (stored, id) that the page starts
+    behind. `where` is a further row filter that is always applied (what the credential may see).
+    """
+
+    keys: Mapping[str, str] = field(default_factory=dict)
+    since: int | None = None
+    until: int | None = None
+    ascending: bool = False
+    limit: int = 100
+    after: tuple[int, UUID] | None = None
+    where: Mapping[str, Any] | None = None
+
+    def filter(self) -> dict[str, Any]:
+        conditions: list[dict[str, Any]] = [{"voided": {"$exists": False}}]
+        conditions += [{key: value} for key, value in self.keys.items()]
+        if len(self.keys) > 1:
+            # The keys of a chain of references are merged for the index; only one link may answer for all.
+            conditions.append(
+                {"$or": [{"chain": {"$exists": False}}, {"chain": {"$elemMatch": dict(self.keys)}}]}
+            )
+        stored: dict[str, int] = {}
+        if self.since is not None:
+            stored["$gt"] = self.since
+        if self.until is not None:
+            stored["$lte"] = self.until
+        if self.after is not None:
+            time, identity = self.after
+            if self.ascending:
+                beyond, bound = "$gt", ("$gte", max(time, stored.pop("$gt", time - 1) + 1))
+            else:
+                beyond, bound = "$lt", ("$lte", min(time, stored.pop("$lte", time)))
+            stored[bound[0]] = bound[1]
+            conditions.append(
+                {"$or": [{"stored": {beyond: time}}, {"stored": time, "_id": {beyond: identity}}]}
+            )
+        if stored:
+            conditions.append({"stored": stored})
+        if self.where:
+            conditions.append(dict(self.where))
+        return {"$and": conditions}
+
+    @property
+    def index(self) -> str:
+        return statement_index(next((key for key in STATEMENT_KEYS if key in self.keys), None))
+
+
+class Statements:
+    """The `statements` collection of one store."""
+
+    _SERVED: Final = {"statement": 1, "stored": 1, "raw": 1, "voided": 1}
+
+    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+        self._client = database.client
+        self._collection = database["statements"]
+        self._linearizable = self._collection.with_options(read_concern=ReadConcern("linearizable"))
+
+    # -- commands ----------------------------------------------------------------------------------------
+
+    async def insert_each(self, entries: Sequence[Entry]) -> set[UUID]:
+        """Store what is not there yet; the ids that were taken. Each entry stands for itself."""
+        try:
+            await self._collection.insert_many([entry.document() for entry in entries], ordered=False)
+        except BulkWriteError as error:
+            return _taken(error, entries)
+        return set()
+
+    async def insert_all(self, entries: Sequence[Entry], also: Also | None = None) -> set[UUID]:
+        """Store all or nothing in one transaction; the ids that were taken (then nothing was stored).
+
+        `also` makes further changes in the same transaction; what it raises undoes everything.
+        """
+        documents = [entry.document() for entry in entries]
+
+        async def write(transaction: Transaction) -> None:
+            if also is not None:
+                await also(transaction)
+            if documents:
+                await self._collection.insert_many(documents, session=transaction)
+
+        try:
+            await transact(self._client, write)
+        except BulkWriteError as error:
+            if not _is_duplicate(error):
+                raise
+            return await self.existing(entry.id for entry in entries)
+        return set()
+
+    async def restamp(self, entries: Iterable[Entry]) -> None:
+        """Give stored but unacknowledged statements the new times that their entries carry."""
+        for entry in entries:
+            await self._collection.update_one({"_id": entry.id}, {"$set": entry.document()})
+
+    # -- queries -----------------------------------------------------------------------------------------
+
+    async def existing(self, ids: Iterable[UUID]) -> set[UUID]:
+        """Which of these ids are taken."""
+        return {row["_id"] async for row in self._collection.find({"_id": {"$in": list(ids)}}, {"_id": 1})}
+
+    async def get(self, statement_id: UUID, where: Mapping[str, Any] | None = None) -> StoredStatement | None:
+        """One statement, voided or not, if it is there and `where` lets it be seen."""
+        condition: dict[str, Any] = {"_id": statement_id}
+        if where:
+            condition = {"$and": [condition, dict(where)]}
+        row = await self._collection.find_one(condition, self._SERVED)
+        return _stored(row) if row else None
+
+    async def settled(self, statement_id: UUID) -> StoredStatement | None:
+        """The statement that took an id, once a majority has it, so that it may be relied on."""
+        # What a majority read finds is settled; only what it does not find yet is worth the slow way.
+        row = await self._collection.find_one({"_id": statement_id}, self._SERVED)
+        row = row or await self._linearizable.find_one({"_id": statement_id}, self._SERVED)
+        return _stored(row) if row else None
+
+    async def many(self, ids: Iterable[UUID]) -> dict[UUID, StoredStatement]:
+        """The statements with these ids, voided ones included."""
+        cursor = self._collection.find({"_id": {"$in": list(ids)}}, self._SERVED)
+        return {row["_id"]: _stored(row) async for row in cursor}
+
+    async def page(self, selection: Selection) -> Page:
+        """One page of a list in stored order, never including voided statements."""
+        direction = 1 if selection.ascending else -1
+        cursor = (
+            self._collection.find(selection.filter(), self._SERVED)
+            .sort([("stored", direction), ("_id", direction)])
+            .hint(selection.index)
+            .limit(selection.limit + 1)
+            .batch_size(selection.limit + 1)
+        )
+        rows = await cursor.to_list()
+        return Page(
+            statements=[_stored(row) for row in rows[: selection.limit]], more=len(rows) > selection.limit
+        )
+
+    async def explain(self, selection: Selection) -> dict[str, Any]:
+        """The server's own account of how it would run `page` (to prove that nothing scans)."""
+        direction = 1 if selection.ascending else -1
+        cursor = (
+            self._collection.find(selection.filter(), self._SERVED)
+            .sort([("stored", direction), ("_id", direction)])
+            .hint(selection.index)
+            .limit(selection.limit + 1)
+        )
+        return dict(await cursor.explain())
+
+    async def ids_since(self, stored: int, size: int = 1000) -> AsyncIterator[list[UUID]]:
+        """The ids of everything stored later than `stored`, in chunks."""
+        cursor = self._collection.find({"stored": {"$gt": stored}}, {"_id": 1}).hint(statement_index(None))
+        chunk: list[UUID] = []
+        async for row in cursor:
+            chunk.append(row["_id"])
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    async def count(self) -> int:
+        """About how many statements there are."""
+        return await self._collection.estimated_document_count()
+
+
+def _stored(row: Mapping[str, Any]) -> StoredStatement:
+    return StoredStatement(
+        id=row["_id"],
+        statement=row["statement"],
+        stored=row["stored"],
+        text=row.get("raw"),
+        voided="voided" in row,
+    )
+
+
+def _is_duplicate(error: BulkWriteError) -> bool:
+    return any(item["code"] == _DUPLICATE_KEY for item in error.details.get("writeErrors", ()))
+
+
+def _taken(error: BulkWriteError, entries: Sequence[Entry]) -> set[UUID]:
+    failures = error.details.get("writeErrors", ())
+    concerns = error.details.get("writeConcernErrors", ())
+    if concerns or not failures or any(item["code"] != _DUPLICATE_KEY for item in failures):
+        raise error
+    return {entries[item["index"]].id for item in failures}

@@ -1,0 +1,53 @@
+"""A store is a database: every noun's collection in one place, and the writer that keeps them consistent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo import AsyncMongoClient
+
+from gateway.store.credentials import Credentials
+from gateway.store.deliveries import Deliveries
+from gateway.store.documents import Documents
+from gateway.store.indexes import create_indexes
+from gateway.store.knowledge import Activities, Persons
+from gateway.store.links import Links
+from gateway.store.statements import Statements
+from gateway.store.writers import Writer
+
+# What was stored shortly before a dead writer's floor may have been waiting for its links, too.
+_RELINK_MARGIN = 60_000_000
+
+
+class Store:
+    """All collections of one store. Call `prepare` once per process before use."""
+
+    def __init__(self, client: AsyncMongoClient[dict[str, Any]], database: str) -> None:
+        self.name = database
+        self.client = client
+        self._database = client[database]
+        self.statements = Statements(self._database)
+        self.links = Links(self._database)
+        self.writer = Writer(self._database)
+        self.documents = Documents(self._database)
+        self.activities = Activities(self._database)
+        self.persons = Persons(self._database)
+        self.deliveries = Deliveries(self._database)
+        self.credentials = Credentials(self._database)
+
+    async def prepare(self) -> None:
+        """Create indexes and fixed documents. Idempotent, and safe from many processes at once."""
+        await create_indexes(self._database)
+        await self.writer.prepare()
+
+    async def ping(self) -> None:
+        """Raise unless a primary answers."""
+        await self._database.command("ping")
+
+    async def recover(self) -> int:
+        """Finish what writers that died left unlinked; how many writers there were."""
+        floors = await self.writer.reap()
+        if floors:
+            async for ids in self.statements.ids_since(min(floors) - _RELINK_MARGIN):
+                await self.links.link(ids, referring=True)
+        return len(floors)

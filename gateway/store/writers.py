@@ -1,0 +1,198 @@
+"""Consistent-Through as a promise: the time up to which every statement is visible, over all processes.
+
+A statement gets its `stored` time before it is committed, so a later time can become visible before an
+earlier one. A client that pages with `since=` would then miss the earlier one. So each process that writes
+keeps a document in `writers` with a *floor*: it will commit nothing stored at or before that time any more.
+The time up to which everything is visible is the lowest floor, or, where nobody writes, the server's own
+clock.
+
+Why this holds:
+* A writer registers with floor 0 first and reads the server's clock afterwards; all its times are later than
+  that reading. A reader that did not see the registration read the same clock before it.
+* A floor rises only past what has been committed. A floor lost in a failover only makes readers more
+  cautious.
+* A writer that stops renewing is removed after `LEASE` seconds. Should it wake up later and commit after all,
+  it notices before it acknowledges anything (`Writer.confirm`) and gives those statements new times.
+
+All times are microseconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+from uuid import UUID, uuid4
+
+from pymongo import WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+
+LEASE = 10.0  # seconds without renewal after which a writer counts as dead
+PUBLISH_EVERY = 0.025  # seconds between floors while writing
+IDLE_AFTER = 0.05  # seconds without work after which a writer signs off
+FRESH_FOR = 0.02  # seconds a reading of the floors may be used again: older is lower, so still true
+_CLOCK = "clock"  # a document that is always there, so that every reading brings the server's time
+
+
+def _boot_seconds() -> float:
+    # Counts on while the machine is suspended, which the monotonic clock does not.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def _micros(server_time: Any) -> int:
+    return int(server_time.timestamp() * 1000) * 1000
+
+
+class Writer:
+    """This process as a writer of one store: hands out `stored` times and keeps its floor published."""
+
+    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+        # A floor may be lost in a failover (readers grow more cautious), so it need not wait for the disk.
+        self._floors: AsyncCollection[dict[str, Any]] = database.get_collection(
+            "writers", write_concern=WriteConcern(w=1, j=False)
+        )
+        self._durable: AsyncCollection[dict[str, Any]] = database["writers"]
+        self._id: UUID | None = None
+        self._last = 0
+        self._renewed = 0.0
+        self._used = 0.0
+        self._open: dict[int, int] = {}  # groups being committed: token → first stored time
+        self._tokens = 0
+        self._lock = asyncio.Lock()
+        self._work = asyncio.Event()
+        self._through = 0
+        self._read_at = -1.0
+        self._reading = asyncio.Lock()
+
+    async def prepare(self) -> None:
+        """Create the clock document."""
+        await self._durable.update_one({"_id": _CLOCK}, {"$setOnInsert": {"floor": None}}, upsert=True)
+
+    # -- writing -----------------------------------------------------------------------------------------
+
+    async def begin(self, count: int) -> tuple[int, int]:
+        """Reserve `count` consecutive stored times; (token, first time). `end` must follow."""
+        if self._id is None:
+            await self._register()
+        first = max(time.time_ns() // 1000, self._last + 1)
+        self._last = first + count - 1
+        self._tokens += 1
+        self._open[self._tokens] = first
+        self._used = _boot_seconds()
+        self._work.set()
+        return self._tokens, first
+
+    async def confirm(self) -> bool:
+        """After a commit: whether its stored times may stand. False: this writer was taken for dead
+        meanwhile.
+        """
+        if self._id is not None and _boot_seconds() - self._renewed < LEASE / 2:
+            return True
+        return await self._publish()
+
+    def end(self, token: int) -> None:
+        """The group is visible (or certainly never will be)."""
+        self._open.pop(token, None)
+        self._used = _boot_seconds()
+
+    async def _register(self) -> None:
+        async with self._lock:
+            if self._id is not None:
+                return
+            identity = uuid4()
+            renewed = _boot_seconds()
+            await self._durable.update_one(
+                {"_id": identity}, [{"$set": {"floor": 0, "renewed": "$$NOW"}}], upsert=True
+            )
+            # Read the clock only after the registration is visible: see the module's second paragraph.
+            now, _ = await self._read()
+            self._last = max(self._last, now)
+            self._renewed = renewed
+            self._id = identity
+
+    def _floor(self) -> int:
+        return min(self._open.values(), default=self._last + 1) - 1
+
+    async def _publish(self) -> bool:
+        async with self._lock:
+            if self._id is None:
+                return False
+            started = _boot_seconds()
+            result = await self._floors.update_one(
+                {"_id": self._id}, [{"$set": {"floor": self._floor(), "renewed": "$$NOW"}}]
+            )
+            if result.matched_count:
+                self._renewed = started
+                return True
+            self._id = None
+            return False
+
+    async def _sign_off(self) -> None:
+        async with self._lock:
+            if self._id is not None and not self._open:
+                identity, self._id = self._id, None
+                await self._floors.delete_one({"_id": identity})
+
+    async def keep(self) -> None:
+        """Publish the floor while there is work, sign off when there is none. Runs until cancelled."""
+        try:
+            while True:
+                await self._work.wait()
+                await asyncio.sleep(PUBLISH_EVERY)
+                if self._open or _boot_seconds() - self._used < IDLE_AFTER:
+                    await self._publish()
+                else:
+                    self._work.clear()
+                    await self._sign_off()
+        finally:
+            await self._sign_off()
+
+    # -- reading -----------------------------------------------------------------------------------------
+
+    async def consistent_through(self) -> int:
+        """A time up to which every statement is visible to queries that start from now on."""
+        async with self._reading:  # whoever waited here finds a fresh reading
+            if time.monotonic() - self._read_at >= FRESH_FOR:
+                await self._measure()
+        return self._through
+
+    async def _measure(self) -> None:
+        for _ in range(20):
+            read_at, last, idle = time.monotonic(), self._last, not self._open
+            now, floors = await self._read()
+            if idle and not self._open and self._last == last:
+                # Nothing of ours is under way, whatever floor we published; what comes gets later times.
+                floors = {identity: floor for identity, floor in floors.items() if identity != self._id}
+                self._last = max(last, min([now, *floors.values()]))
+            # What was promised before stays true, so a registration in progress (floor 0) changes nothing.
+            self._through = max(self._through, min([now, *floors.values()]))
+            self._read_at = read_at
+            if self._through:
+                return
+            await asyncio.sleep(0.005)
+
+    async def _read(self) -> tuple[int, dict[UUID, int]]:
+        """The server's time and every writer's floor, in one reading."""
+        now = 0
+        floors: dict[UUID, int] = {}
+        async for row in self._durable.find({}, {"floor": 1, "now": "$$NOW"}):
+            now = _micros(row["now"])
+            if row["_id"] != _CLOCK:
+                floors[row["_id"]] = int(row["floor"])
+        return now, floors
+
+    async def reap(self) -> list[int]:
+        """Remove writers that stopped renewing; the floors that they had."""
+        cutoff = {"$lt": ["$renewed", {"$subtract": ["$$NOW", int(LEASE * 1000)]}]}
+        dead = [
+            row
+            async for row in self._durable.find({"_id": {"$ne": _CLOCK}, "$expr": cutoff})
+            if row["_id"] != self._id
+        ]
+        removed: list[int] = []
+        for row in dead:
+            result = await self._durable.delete_one({"_id": row["_id"], "renewed": row["renewed"]})
+            if result.deleted_count:
+                removed.append(int(row["floor"]))
+        return removed

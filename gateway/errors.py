@@ -24,6 +24,9 @@ class Problem:
     message: str
 
 
+_BASIC = 'Basic realm="xapi-gateway", charset="UTF-8"'
+
+
 class GatewayError(Exception):
     """Base of all errors that are answered to a client. `code` is stable and safe to script against."""
 
@@ -60,7 +63,7 @@ class Unauthorized(GatewayError):
 
     status, code = 401, "unauthorized"
 
-    def __init__(self, message: str, *, challenge: str = 'Basic realm="xapi-gateway", charset="UTF-8"') -> None:
+    def __init__(self, message: str, *, challenge: str = _BASIC) -> None:
         super().__init__(message, headers={"WWW-Authenticate": challenge})
 
 
@@ -72,6 +75,12 @@ class Forbidden(GatewayError):
 
 class NotFound(GatewayError):
     status, code = 404, "not_found"
+
+
+class MethodNotAllowed(GatewayError):
+    """The resource is there but does not do this; the Allow header says what it does."""
+
+    status, code = 405, "method_not_allowed"
 
 
 class Conflict(GatewayError):

@@ -1,0 +1,168 @@
+"""Access: who asks, to which store they belong, and what they may do.
+
+Credentials and AU session tokens both end as a `Grant`. Verified pairs are remembered for a few seconds, so
+that the hot path costs no query; a revocation takes that long to reach every process.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from gateway.errors import Forbidden, Unauthorized
+from gateway.store.credentials import Credential, Credentials
+
+REMEMBER_FOR = 5.0  # seconds
+_REMEMBER_AT_MOST = 10_000
+
+
+class Scope(StrEnum):
+    """What a credential may do: the scopes of xAPI 1.0.3 Communication 4.2, and the gateway's own."""
+
+    ALL = "all"
+    ALL_READ = "all/read"
+    STATEMENTS_WRITE = "statements/write"
+    STATEMENTS_READ = "statements/read"
+    STATEMENTS_READ_MINE = "statements/read/mine"
+    STATE = "state"
+    PROFILE = "profile"
+    DEFINE = "define"
+    CMI5 = "cmi5"
+    HOOKS = "hooks"
+    ADMIN = "admin"
+
+
+_ALL = frozenset(Scope)
+_ALL_READ = frozenset({Scope.ALL_READ, Scope.STATEMENTS_READ, Scope.STATEMENTS_READ_MINE})
+_SESSION = frozenset(
+    {Scope.STATEMENTS_WRITE, Scope.STATEMENTS_READ, Scope.STATE, Scope.PROFILE, Scope.DEFINE}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a request may do. `authority` is the xAPI Agent its statements are stored under."""
+
+    key: str
+    store: str
+    scopes: frozenset[Scope]
+    authority: Mapping[str, Any]
+    session: UUID | None = None  # set for an AU: the cmi5 gate applies
+
+    def require(self, *scopes: Scope) -> None:
+        """Raise Forbidden unless one of `scopes` is granted."""
+        if self.scopes.isdisjoint(scopes):
+            wanted = " or ".join(f"'{scope}'" for scope in scopes)
+            raise Forbidden(f"the credential '{self.key}' needs the scope {wanted} for this")
+
+    def source(self) -> dict[str, Any]:
+        """How a statement's origin is recorded."""
+        return {"session": str(self.session)} if self.session else {"credential": self.key}
+
+
+def effective(scopes: tuple[str, ...]) -> frozenset[Scope]:
+    """The scopes that the stored ones stand for: `all` is everything, `all/read` every kind of reading."""
+    granted = frozenset(Scope(scope) for scope in scopes if scope in _ALL)
+    if Scope.ALL in granted:
+        return _ALL
+    if Scope.ALL_READ in granted:
+        granted |= _ALL_READ
+    if Scope.STATEMENTS_READ in granted:
+        granted |= {Scope.STATEMENTS_READ_MINE}
+    return granted
+
+
+# Finds the session of an AU by the id and secret in its token; (session id, store, launch actor) or None.
+FindSession = Callable[[str, str], Awaitable["SessionGrant | None"]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionGrant:
+    """An open AU session, as far as access is concerned."""
+
+    session: UUID
+    store: str
+
+
+class Access:
+    """Authenticates requests against the credentials of all stores, and against AU sessions."""
+
+    def __init__(self, credentials: Credentials, *, home_page: str, find_session: FindSession) -> None:
+        self._credentials = credentials
+        self._home_page = home_page
+        self._find_session = find_session
+        self._remembered: dict[str, tuple[float, Grant]] = {}
+        self._used: set[str] = set()
+
+    async def authenticate(self, authorization: str | None) -> Grant:
+        """The grant of an `Authorization` header; raises Unauthorized."""
+        if authorization is None:
+            raise Unauthorized("this resource needs credentials; send them with HTTP Basic authentication")
+        remembered = self._remembered.get(authorization)
+        if remembered is not None and remembered[0] > time.monotonic():
+            return remembered[1]
+        key, secret = decode_basic(authorization)
+        credential = await self._credentials.authenticate(key, secret)
+        if credential is None:
+            return await self._session_grant(key, secret)
+        grant = self._grant(credential)
+        if len(self._remembered) >= _REMEMBER_AT_MOST:
+            self._remembered.clear()
+        self._remembered[authorization] = (time.monotonic() + REMEMBER_FOR, grant)
+        self._used.add(credential.key)
+        return grant
+
+    def forget(self) -> None:
+        """Ask MongoDB again for every key (after this process changed a credential)."""
+        self._remembered.clear()
+
+    async def note_use(self) -> None:
+        """Record which credentials were used since the last call."""
+        used, self._used = self._used, set()
+        await self._credentials.used(sorted(used), dt.datetime.now(dt.UTC))
+
+    async def _session_grant(self, key: str, secret: str) -> Grant:
+        # Sessions are never remembered: their token must die with them at once (cmi5 8.1.2).
+        session = await self._find_session(key, secret)
+        if session is None:
+            raise Unauthorized("the credentials are unknown, wrong, revoked or of an ended session")
+        return Grant(
+            key=key,
+            store=session.store,
+            scopes=_SESSION,
+            authority=self._authority(f"cmi5-session-{session.session}", "cmi5 session"),
+            session=session.session,
+        )
+
+    def _grant(self, credential: Credential) -> Grant:
+        return Grant(
+            key=credential.key,
+            store=credential.store,
+            scopes=effective(credential.scopes),
+            authority=self._authority(credential.key, credential.name),
+        )
+
+    def _authority(self, key: str, name: str) -> dict[str, Any]:
+        return {"objectType": "Agent", "name": name, "account": {"homePage": self._home_page, "name": key}}
+
+
+def decode_basic(authorization: str) -> tuple[str, str]:
+    """User name and password of a Basic header (RFC 7617); raises Unauthorized."""
+    scheme, _, encoded = authorization.strip().partition(" ")
+    if scheme.lower() != "basic":
+        raise Unauthorized("the Authorization header must use the Basic scheme")
+    try:
+        pair = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise Unauthorized("the Authorization header does not hold base64 of UTF-8 text") from None
+    key, colon, secret = pair.partition(":")
+    if not colon:
+        raise Unauthorized("the Authorization header holds no colon between user name and password")
+    return key, secret

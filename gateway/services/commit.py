@@ -1,0 +1,116 @@
+"""The write path: gives statements their stored time, commits them in groups, links them, and only then
+answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from gateway.services.grouping import Gatherer, Job
+from gateway.store.statements import Entry
+from gateway.store.store import Store
+from gateway.store.transactions import Also
+
+
+@dataclass(slots=True, kw_only=True)
+class Write:
+    """One request: statements that are stored together or not at all.
+
+    `stamp` gives each entry its stored time (microseconds) just before it is written. `also` makes further
+    changes in the same transaction.
+    """
+
+    entries: Sequence[Entry]
+    stamp: Callable[[Entry, int], None]
+    also: Also | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether it needs no transaction: one document is atomic by itself."""
+        return len(self.entries) == 1 and self.also is None
+
+
+class Committer:
+    """Group commit for one store. `write` answers with the ids that were taken: of a refused request nothing
+    is stored, and its caller decides what a taken id means.
+    """
+
+    def __init__(self, store: Store, *, max_statements: int, in_flight: int) -> None:
+        self._store = store
+        self._gatherer: Gatherer[Write, set[UUID]] = Gatherer(
+            self._commit, max_weight=max_statements, in_flight=in_flight
+        )
+
+    async def run(self) -> None:
+        """Commit groups until cancelled."""
+        await self._gatherer.run()
+
+    async def write(self, write: Write) -> set[UUID]:
+        """Store a request durably; the ids that were taken, empty when it was stored."""
+        ids = frozenset(entry.id for entry in write.entries)
+        return await self._gatherer.submit(write, weight=len(write.entries) or 1, keys=ids)
+
+    async def _commit(self, group: Sequence[Job[Write, set[UUID]]]) -> None:
+        writer = self._store.writer
+        token, first = await writer.begin(sum(len(job.item.entries) for job in group))
+        try:
+            _stamp(group, first)
+            outcomes = await self._insert(group)
+            stored = [entry for job in outcomes if not outcomes[job] for entry in job.item.entries]
+            await self._link(stored)
+            if not await writer.confirm():
+                await self._restamp([job for job in outcomes if not outcomes[job]])
+        finally:
+            writer.end(token)
+        for job, taken in outcomes.items():
+            job.resolve(taken)
+
+    async def _insert(self, group: Sequence[Job[Write, set[UUID]]]) -> dict[Job[Write, set[UUID]], set[UUID]]:
+        """Store every request it can; the taken ids of each. One that failed was told and is left out."""
+        statements = self._store.statements
+        outcomes: dict[Job[Write, set[UUID]], set[UUID]] = {}
+        single = [job for job in group if job.item.alone]
+        if single:
+            taken = await statements.insert_each([job.item.entries[0] for job in single])
+            outcomes |= {job: taken & {job.item.entries[0].id} for job in single}
+        together = [job for job in group if not job.item.alone and job.item.also is None]
+        alone = [job for job in group if job.item.also is not None]
+        if len(together) > 1:
+            if await statements.insert_all([entry for job in together for entry in job.item.entries]):
+                alone += together  # one of them repeats an id: by itself, each gets its own answer
+            else:
+                outcomes |= {job: set() for job in together}
+        else:
+            alone += together
+        for job in alone:
+            try:
+                outcomes[job] = await statements.insert_all(job.item.entries, job.item.also)
+            except Exception as error:  # belongs to this request only
+                job.fail(error)
+        return outcomes
+
+    async def _link(self, stored: Sequence[Entry]) -> None:
+        # Only an id that its sender chose can have been referred to before it existed.
+        known = [entry.id for entry in stored if entry.ref is not None or not entry.fresh_id]
+        if known:
+            await self._store.links.link(known, referring=any(entry.ref is not None for entry in stored))
+
+    async def _restamp(self, jobs: Sequence[Job[Write, set[UUID]]]) -> None:
+        """New stored times for what this process committed after it had been taken for dead."""
+        writer = self._store.writer
+        token, first = await writer.begin(sum(len(job.item.entries) for job in jobs))
+        try:
+            _stamp(jobs, first)
+            await self._store.statements.restamp([entry for job in jobs for entry in job.item.entries])
+        finally:
+            writer.end(token)
+
+
+def _stamp(jobs: Sequence[Job[Write, set[UUID]]], first: int) -> None:
+    for job in jobs:
+        for entry in job.item.entries:
+            entry.stored = first
+            job.item.stamp(entry, first)
+            first += 1

@@ -1,0 +1,111 @@
+"""Group commit: requests that arrive together are written together.
+
+A durable write waits for the disk, whether it carries one statement or a thousand. So while one group is
+being written the next one gathers, and everyone in it waits once. Under light load a group is one request and
+nothing waits for company: throughput comes from gathering, never from weaker durability or a timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True, eq=False)
+class Job(Generic[Item, Result]):
+    """One request in a group; `done` receives its result or its error."""
+
+    item: Item
+    weight: int
+    keys: frozenset[Hashable]
+    done: asyncio.Future[Result] = field(repr=False)
+
+    def resolve(self, result: Result) -> None:
+        if not self.done.done():
+            self.done.set_result(result)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+class Gatherer(Generic[Item, Result]):
+    """Runs `write` for groups of jobs; `run` must be running somewhere for `submit` to return.
+
+    Jobs that share a key never stand in one group, so that the later one finds what the earlier one wrote.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[Job[Item, Result]]], Awaitable[None]],
+        *,
+        max_weight: int,
+        in_flight: int,
+    ) -> None:
+        self._write = write
+        self._max_weight = max_weight
+        self._slots = asyncio.Semaphore(in_flight)
+        self._waiting: deque[Job[Item, Result]] = deque()
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    async def submit(self, item: Item, *, weight: int = 1, keys: frozenset[Hashable] = frozenset()) -> Result:
+        """Have `item` written with the next group; its result, or the error that its group met."""
+        if self._closed:
+            raise RuntimeError("the group writer has stopped")
+        job: Job[Item, Result] = Job(item, weight, keys, asyncio.get_running_loop().create_future())
+        self._waiting.append(job)
+        self._arrived.set()
+        return await job.done
+
+    async def run(self) -> None:
+        """Write groups until cancelled, then finish what was begun and refuse the rest."""
+        try:
+            async with asyncio.TaskGroup() as groups:
+                try:
+                    while True:
+                        await self._arrived.wait()
+                        await self._slots.acquire()
+                        group = self._next_group()
+                        groups.create_task(self._run(group))
+                except asyncio.CancelledError:
+                    # Leaving normally lets the groups under way finish; their clients get their answers.
+                    self._closed = True
+        finally:
+            self._closed = True
+            for job in self._waiting:
+                job.fail(RuntimeError("the group writer has stopped"))
+            self._waiting.clear()
+
+    def _next_group(self) -> list[Job[Item, Result]]:
+        group: list[Job[Item, Result]] = []
+        later: list[Job[Item, Result]] = []
+        keys: set[Hashable] = set()
+        weight = 0
+        while self._waiting and (not group or weight + self._waiting[0].weight <= self._max_weight):
+            job = self._waiting.popleft()
+            if job.keys & keys:
+                later.append(job)
+                continue
+            group.append(job)
+            keys |= job.keys
+            weight += job.weight
+        self._waiting.extendleft(reversed(later))
+        if not self._waiting:
+            self._arrived.clear()
+        return group
+
+    async def _run(self, group: Sequence[Job[Item, Result]]) -> None:
+        try:
+            await self._write(group)
+        except Exception as error:  # the boundary of a worker: every waiting request must hear of it
+            for job in group:
+                job.fail(error)
+        finally:
+            self._slots.release()

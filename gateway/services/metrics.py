@@ -1,0 +1,59 @@
+"""What is counted. With several worker processes the numbers of all of them are added up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+# Read by prometheus_client itself when it is imported, so set before a worker starts.
+MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+
+STATEMENTS = Counter("xapi_gateway_statements", "Statements stored.", ["store", "origin"])
+GROUP_SIZE = Histogram(
+    "xapi_gateway_commit_statements",
+    "Statements written together.",
+    ["store"],
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10000),
+)
+COMMIT_SECONDS = Histogram(
+    "xapi_gateway_commit_seconds",
+    "From the start of a group commit to its durable end.",
+    ["store"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+REQUESTS = Counter("xapi_gateway_requests", "Requests answered.", ["area", "method", "status"])
+DELIVERIES = Counter(
+    "xapi_gateway_deliveries", "Webhook requests by what became of them.", ["adapter", "outcome"]
+)
+
+
+def exposition() -> tuple[bytes, str]:
+    """All measurements as text, and its content type."""
+    registry: CollectorRegistry = REGISTRY
+    if MULTIPROCESS_DIRECTORY in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def prepare_directory(directory: Path) -> Path:
+    """Make an empty directory for the numbers of worker processes; what earlier ones left is removed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for left in directory.glob("*.db"):
+        left.unlink()
+    return directory.resolve()
+
+
+def forget_process(pid: int) -> None:
+    """Drop the gauges of a worker that ended; its counters stay in the sum."""
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -1,0 +1,264 @@
+"""Statements in and out: the one way in for clients, adapters and cmi5, the one way out for every reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from gateway.errors import BadRequest, Conflict, Invalid, NotFound, TooLarge
+from gateway.services.access import Grant, Scope
+from gateway.services.commit import Committer, Write
+from gateway.services.knowledge import Knowledge
+from gateway.store import encoding
+from gateway.store.statements import Entry, Keys, Page, Selection, StoredStatement
+from gateway.store.store import Store
+from gateway.store.transactions import Also
+from gateway.xapi import strict_json, validation
+from gateway.xapi.agents import agent_key
+from gateway.xapi.comparison import same_statement
+from gateway.xapi.queries import Position, StatementsQuery
+from gateway.xapi.statements import Prepared, prepare
+from gateway.xapi.versions import Version
+
+_SETTLE_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where statements come from: recorded with each of them, and the authority they are stored under."""
+
+    authority: Mapping[str, Any]
+    source: Mapping[str, Any]
+    define: bool
+    delivery: UUID | None = None
+
+    @classmethod
+    def of(cls, grant: Grant) -> Origin:
+        """Without the scope `define`, statements are stored but definitions are not learnt from them."""
+        return cls(authority=grant.authority, source=grant.source(), define=Scope.DEFINE in grant.scopes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One page, where the next one starts, and up to when nothing is missing from it (µs)."""
+
+    page: Page
+    position: Position | None
+    through: int
+
+
+class Statements:
+    """The statements of one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        committer: Committer,
+        knowledge: Knowledge,
+        *,
+        page_size: int,
+        max_statements: int,
+    ) -> None:
+        self._store = store
+        self._committer = committer
+        self._knowledge = knowledge
+        self._page_size = page_size
+        self._max_statements = max_statements
+
+    # -- storing -----------------------------------------------------------------------------------------
+
+    async def put(self, grant: Grant, version: Version, statement_id: UUID, body: bytes) -> None:
+        """PUT: one statement under an id given by the client; raises Invalid or Conflict."""
+        grant.require(Scope.STATEMENTS_WRITE)
+        parsed = strict_json.parse(body)
+        statement = parsed.value
+        if not isinstance(statement, dict):
+            raise BadRequest("PUT takes one statement: a JSON object")
+        given = statement.setdefault("id", str(statement_id))
+        if not isinstance(given, str) or given.lower() != str(statement_id):
+            raise BadRequest(
+                f"the statement's id {given!r} is not the statementId {str(statement_id)!r} of the request"
+            )
+        await self._accept(Origin.of(grant), version, [statement], body, lossy=parsed.lossy, single=True)
+
+    async def post(self, grant: Grant, version: Version, body: bytes) -> list[str]:
+        """POST: one statement or an array, all or nothing; the ids in order. Raises Invalid or Conflict."""
+        grant.require(Scope.STATEMENTS_WRITE)
+        parsed = strict_json.parse(body)
+        single = not isinstance(parsed.value, list)
+        statements = [parsed.value] if single else parsed.value
+        if len(statements) > self._max_statements:
+            raise TooLarge(
+                f"the request holds {len(statements)} statements; "
+                f"at most {self._max_statements} are taken at once"
+            )
+        return await self._accept(
+            Origin.of(grant), version, statements, body, lossy=parsed.lossy, single=single
+        )
+
+    async def record(
+        self, origin: Origin, statements: Sequence[dict[str, Any]], *, also: Also | None = None
+    ) -> list[str]:
+        """Store statements made by the gateway itself, checked like all others. See `post`."""
+        body = strict_json.dumps(statements)
+        return await self._accept(origin, Version.V2, statements, body, lossy=False, also=also)
+
+    async def _accept(
+        self,
+        origin: Origin,
+        version: Version,
+        statements: Sequence[Any],
+        body: bytes,
+        *,
+        lossy: bool,
+        single: bool = False,
+        also: Also | None = None,
+    ) -> list[str]:
+        problems = (
+            validation.check(statements[0], version)
+            if single
+            else validation.check_batch(statements, version)
+        )
+        if problems:
+            raise Invalid(_summary(problems), problems=problems)
+        suspect = lossy or encoding.suspect(body)
+        entries = [self._entry(statement, origin, version, suspect) for statement in statements]
+        stored = await self._store_all(entries, also)
+        if stored:
+            await self._knowledge.learn([entry.statement for entry in stored], define=origin.define)
+        return [entry.statement["id"] for entry in entries]
+
+    def _entry(self, statement: dict[str, Any], origin: Origin, version: Version, suspect: bool) -> Entry:
+        fresh = "id" not in statement
+        prepared = prepare(statement, version=version, authority=dict(origin.authority), new_id=uuid4)
+        keys = prepared.keys
+        return PreparedEntry(
+            id=prepared.id,
+            statement=prepared.statement,
+            keys=Keys(
+                agents=keys.agents,
+                related_agents=keys.related_agents,
+                verbs=(keys.verb,),
+                activities=(keys.activity,) if keys.activity else (),
+                related_activities=keys.related_activities,
+                registrations=(keys.registration,) if keys.registration else (),
+            ),
+            source=origin.source,
+            ref=prepared.ref,
+            voids=prepared.voids,
+            delivery=origin.delivery,
+            suspect=suspect,
+            fresh_id=fresh,
+            prepared=prepared,
+        )
+
+    async def _store_all(self, entries: Sequence[Entry], also: Also | None) -> Sequence[Entry]:
+        """Store what is new; raises Conflict if an id is taken by a different statement."""
+        pending = list(entries)
+        while pending or also is not None:
+            taken = await self._committer.write(Write(entries=pending, stamp=_stamp, also=also))
+            if not taken:
+                return pending
+            same = set()
+            for entry in pending:
+                if entry.id in taken and await self._is_same(entry):
+                    same.add(entry.id)
+            # Whoever stored them first may have been interrupted before linking them.
+            await self._store.links.link(list(same), referring=True)
+            pending = [entry for entry in pending if entry.id not in same]
+        return pending
+
+    async def _is_same(self, entry: Entry) -> bool:
+        """Whether the stored statement with this id says the same; False if it is gone. Raises Conflict."""
+        stored = await self._store.statements.settled(entry.id)
+        if stored is None:
+            await asyncio.sleep(_SETTLE_SECONDS)
+            return False
+        present = strict_json.parse(stored.text.encode()).value if stored.text else stored.statement
+        if not same_statement(present, entry.statement):
+            raise Conflict(
+                f"another statement is stored with the id {entry.statement['id']}; statements never change, "
+                "so send this one with an id of its own"
+            )
+        return True
+
+    # -- reading -----------------------------------------------------------------------------------------
+
+    async def one(self, grant: Grant, query: StatementsQuery) -> StoredStatement:
+        """The statement that `statement_id` or `voided_statement_id` names; raises NotFound."""
+        _, where = self._visible(grant)
+        voided = query.voided_statement_id is not None
+        statement_id = query.voided_statement_id or query.statement_id
+        assert statement_id is not None, "the query's reader made sure of it"
+        found = await self._store.statements.get(statement_id, where)
+        if found is None or found.voided != voided:
+            kind = "voided statement" if voided else "statement"
+            raise NotFound(f"there is no {kind} with the id {statement_id}")
+        return found
+
+    async def list(self, grant: Grant, query: StatementsQuery, position: Position | None = None) -> Listed:
+        """One page of the statements that match, from the start or behind `position`."""
+        # Before the query: what becomes visible during it must not be promised.
+        through = await self._store.writer.consistent_through()
+        selection = self._selection(grant, query, position)
+        page = await self._store.statements.page(selection)
+        following = None
+        if page.more:
+            last = page.statements[-1]
+            bound = position.bound if position else max(through, page.statements[0].stored, last.stored)
+            following = Position(last.stored, last.id, bound)
+        return Listed(page=page, position=following, through=through)
+
+    def _selection(self, grant: Grant, query: StatementsQuery, position: Position | None) -> Selection:
+        keys, where = self._visible(grant)
+        if query.registration:
+            keys["registrations"] = str(query.registration)
+        if query.agent_key:
+            keys["related_agents" if query.related_agents else "agents"] = query.agent_key
+        if query.activity:
+            keys["related_activities" if query.related_activities else "activities"] = query.activity
+        if query.verb:
+            keys["verbs"] = query.verb
+        bounds = [bound for bound in (query.until, position.bound if position else None) if bound is not None]
+        return Selection(
+            keys=keys,
+            since=query.since,
+            until=min(bounds, default=None),
+            ascending=query.ascending,
+            limit=min(query.limit or self._page_size, self._page_size),
+            after=(position.stored, position.statement_id) if position else None,
+            where=where,
+        )
+
+    def _visible(self, grant: Grant) -> tuple[dict[str, str], dict[str, Any] | None]:
+        """Keys and row filter that limit what a grant may read; every read goes through here."""
+        grant.require(Scope.STATEMENTS_READ, Scope.STATEMENTS_READ_MINE, Scope.ALL_READ)
+        if Scope.STATEMENTS_READ in grant.scopes:
+            return {}, None
+        mine = agent_key(grant.authority)
+        assert mine is not None, "an authority has an identifier"
+        return {"related_agents": mine}, {"source.credential": grant.key}
+
+
+@dataclass(slots=True, kw_only=True)
+class PreparedEntry(Entry):
+    """An entry that remembers how it was prepared, to be stamped when it is written."""
+
+    prepared: Prepared
+
+
+def _stamp(entry: Entry, stored: int) -> None:
+    assert isinstance(entry, PreparedEntry)
+    entry.prepared.stamp(stored)
+    if entry.suspect:
+        entry.text = strict_json.dumps(entry.statement)
+
+
+def _summary(problems: Sequence[Any]) -> str:
+    first = problems[0]
+    where = f"{first.path}: " if first.path else ""
+    rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{where}{first.message}{rest}"

@@ -1,0 +1,125 @@
+"""The only assembly: settings, stores, services and routes become an application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+
+import structlog
+from aiohttp import web
+
+from gateway.keys import ACCESS, SERVICES, SETTINGS
+from gateway.services.access import Access, SessionGrant
+from gateway.services.services import Services, enduring
+from gateway.settings import Settings
+from gateway.store.connection import Client
+from gateway.store.secrets import shared_secret
+from gateway.store.store import Store
+from gateway.web import ops, xapi
+from gateway.web.cors import Cors
+from gateway.web.errors import errors_to_json
+from gateway.web.requests import request_id
+from gateway.xapi.versions import Version
+
+log = structlog.get_logger(__name__)
+
+_NOTE_USE_EVERY = 30.0  # seconds
+
+
+def database_name(settings: Settings, store: str) -> str:
+    """The database of a store: the default one has the configured name, others add theirs."""
+    base = settings.mongo.database
+    return base if store == settings.stores.default else f"{base}_{store}"
+
+
+async def open_services(settings: Settings, client: Client) -> dict[str, Services]:
+    """The services of every store, with indexes in place."""
+    default = client[database_name(settings, settings.stores.default)]
+    more_key = await shared_secret(default, "more")
+    services: dict[str, Services] = {}
+    for name in settings.stores.names:
+        store = Store(client, database_name(settings, name))
+        await store.prepare()
+        services[name] = Services(store, settings, more_key=more_key)
+    return services
+
+
+def public_url(settings: Settings, *, port: int | None = None) -> str:
+    """Where the gateway is: the configured origin or the address it listens on, and the base path."""
+    server = settings.server
+    origin = server.public_url or f"http://{server.host}:{port or server.port}"
+    return f"{origin.rstrip('/')}{server.base_path}"
+
+
+def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Application:
+    """The gateway's application. Its background work runs while it is started."""
+    app = web.Application(middlewares=[request_id, errors_to_json], client_max_size=settings.xapi.max_body)
+    app[SETTINGS], app[SERVICES] = settings, services
+    app[ACCESS] = Access(
+        services[settings.stores.default].store.credentials,
+        home_page=public_url(settings),
+        find_session=_no_session,
+    )
+    cors = Cors(settings.cors.allow_origins)
+    base = settings.server.base_path
+    for path, default in (("/v1/xapi", Version.V1), ("/xapi", Version.V2)):
+        app.add_subapp(f"{base}{path}", xapi.subapp(f"{base}{path}", default, cors))
+    ops.add_routes(app)
+    app.cleanup_ctx.append(_background)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings, client: Client, *, share_port: bool) -> AsyncIterator[tuple[int, int]]:
+    """Serve until left, then finish the requests under way; the ports of the gateway and of course content.
+
+    With `share_port` other processes may listen on the same ports, and the kernel spreads connections.
+    """
+    server = settings.server
+    app = build_app(settings, await open_services(settings, client))
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=server.shutdown_grace,
+        keepalive_timeout=settings.limits.idle_timeout,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, server.host, server.port, backlog=1024, reuse_port=share_port or None)
+        await site.start()
+        port = int(runner.addresses[0][1])
+        yield port, server.content_port
+    finally:
+        await runner.cleanup()
+
+
+async def _no_session(key: str, secret: str) -> SessionGrant | None:
+    return None
+
+
+@contextlib.asynccontextmanager
+async def _background(app: web.Application) -> AsyncIterator[None]:
+    """Everything that runs beside requests, in one task group that ends with the application."""
+    access = app[ACCESS]
+
+    async def note_use() -> None:
+        while True:
+            await asyncio.sleep(_NOTE_USE_EVERY)
+            await access.note_use()
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for services in app[SERVICES].values():
+                tasks.create_task(services.run())
+            tasks.create_task(enduring("credential use", note_use))
+
+    task = asyncio.create_task(run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await access.note_use()

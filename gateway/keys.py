@@ -1,0 +1,15 @@
+"""What handlers find in the application, as typed keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from gateway.services.access import Access
+from gateway.services.services import Services
+from gateway.settings import Settings
+
+SETTINGS = web.AppKey("settings", Settings)
+ACCESS = web.AppKey("access", Access)
+SERVICES: web.AppKey[Mapping[str, Services]] = web.AppKey("services", Mapping)

@@ -1,0 +1,41 @@
+"""Request ids and the log line of each request."""
+
+from __future__ import annotations
+
+import re
+import time
+from secrets import token_hex
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+log = structlog.get_logger("gateway.request")
+
+REQUEST_ID = "X-Request-ID"
+_GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@web.middleware
+async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give each request an id (the caller's, if it is a plain one): it is logged and answered."""
+    given = request.headers.get(REQUEST_ID, "")
+    identity = given if _GIVEN.fullmatch(given) else token_hex(8)
+    structlog.contextvars.bind_contextvars(request=identity)
+    started = time.perf_counter()
+    try:
+        response = await handler(request)
+    finally:
+        structlog.contextvars.clear_contextvars()
+    if not response.prepared:
+        response.headers[REQUEST_ID] = identity
+    # Never the query: it can carry identifiers of learners, and tokens.
+    log.debug(
+        "request",
+        request=identity,
+        method=request.method,
+        path=request.path,
+        status=response.status,
+        milliseconds=round((time.perf_counter() - started) * 1000, 1),
+    )
+    return response

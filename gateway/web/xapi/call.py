@@ -1,0 +1,128 @@
+"""One xAPI request as its handler sees it, whether it came plainly or in the alternate syntax of 1.0.3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from gateway.errors import BadRequest
+from gateway.keys import ACCESS, SERVICES, SETTINGS
+from gateway.services.access import Grant
+from gateway.services.services import Services
+from gateway.web.bodies import read_body
+from gateway.xapi import alternate, versions
+from gateway.xapi.languages import Languages
+from gateway.xapi.versions import Version
+
+# What the hook that completes every answer needs to know about its request.
+VERSION = web.RequestKey("version", Version)
+THROUGH = web.RequestKey("through", int)
+GRANT = web.RequestKey("grant", Grant)
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """Method, parameters, headers and body after unfolding; header names in lower case."""
+
+    request: web.Request
+    method: str
+    parameters: Sequence[tuple[str, str]]
+    headers: Mapping[str, str]
+    folded_body: bytes | None = None
+
+    @classmethod
+    async def read(cls, request: web.Request) -> Call:
+        """Unfold the request as far as needed to know who asks for what. Raises BadRequest."""
+        parameters = _parameters(request)
+        headers = _LowerCase(request)
+        if alternate.is_alternate(request.method, parameters):
+            settings = request.config_dict[SETTINGS]
+            body = await read_body(
+                request, limit=settings.xapi.max_body, timeout=settings.limits.body_timeout
+            )
+            effective = alternate.unwrap(
+                parameters=parameters,
+                fields=alternate.form_fields(body),
+                headers={name.lower(): value for name, value in request.headers.items()},
+            )
+            return cls(
+                request=request,
+                method=effective.method,
+                parameters=effective.parameters,
+                headers=effective.headers,
+                folded_body=effective.body,
+            )
+        return cls(request=request, method=request.method, parameters=parameters, headers=headers)
+
+    async def authenticate(self) -> Grant:
+        """Who asks; raises Unauthorized."""
+        grant = await self.request.config_dict[ACCESS].authenticate(self.headers.get("authorization"))
+        self.request[GRANT] = grant
+        return grant
+
+    def negotiate(self) -> Version:
+        """The version to handle the request by; raises BadRequest."""
+        version = versions.negotiate(self.headers.get(versions.HEADER.lower()))
+        self.request[VERSION] = version
+        return version
+
+    async def body(self, limit: int) -> bytes:
+        """The body, up to `limit` bytes."""
+        if self.folded_body is not None:
+            return self.folded_body
+        timeout = self.request.config_dict[SETTINGS].limits.body_timeout
+        return await read_body(self.request, limit=limit, timeout=timeout)
+
+    @property
+    def content_type(self) -> str | None:
+        return self.headers.get("content-type")
+
+    @property
+    def languages(self) -> Languages:
+        return Languages.parse(self.headers.get("accept-language"))
+
+    @property
+    def grant(self) -> Grant:
+        return self.request[GRANT]
+
+    @property
+    def version(self) -> Version:
+        return self.request[VERSION]
+
+    @property
+    def services(self) -> Services:
+        """The services of the store that the credential belongs to."""
+        return self.request.config_dict[SERVICES][self.grant.store]
+
+
+class _LowerCase(Mapping[str, str]):
+    """The headers of a request; looking one up does not copy the rest."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, request: web.Request) -> None:
+        self._headers = request.headers
+
+    def __getitem__(self, name: str) -> str:
+        return self._headers[name]
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return (name.lower() for name in self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+
+def _parameters(request: web.Request) -> list[tuple[str, str]]:
+    query = request.rel_url.raw_query_string
+    if not query:
+        return []
+    try:
+        return parse_qsl(query, keep_blank_values=True, encoding="utf-8", errors="strict")
+    except UnicodeDecodeError:
+        raise BadRequest("the query holds percent-encoded bytes that are not UTF-8") from None
+    except ValueError as error:
+        raise BadRequest(f"the query cannot be read: {error}") from None

@@ -1,0 +1,103 @@
+"""The xAPI resources below one path: who may call which method, and the headers of every answer.
+
+Paths are looked up here and not in the router, because clients put two slashes where the standard has one
+(cmi5 content joins `endpoint` and `/statements`), a redirect would break their preflight, and a 404 or 405
+has to carry the version header like any other answer (xAPI 1.0.3 Communication 3.3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from aiohttp import web
+
+from gateway.errors import MethodNotAllowed, NotFound
+from gateway.keys import SERVICES, SETTINGS
+from gateway.store.connection import is_unavailable
+from gateway.web.cors import Cors
+from gateway.web.errors import error_response
+from gateway.web.xapi import documents, knowledge, statements
+from gateway.web.xapi.call import GRANT, THROUGH, VERSION, Call
+from gateway.xapi.datatypes import format_timestamp
+from gateway.xapi.versions import HEADER, Version
+
+log = structlog.get_logger(__name__)
+
+Resource = Callable[[Call], Awaitable[web.StreamResponse]]
+
+RESOURCES: Mapping[str, Mapping[str, Resource]] = {
+    "statements": {"GET": statements.get, "PUT": statements.put, "POST": statements.post},
+    "activities/state": documents.STATE,
+    "activities/profile": documents.ACTIVITY_PROFILE,
+    "agents/profile": documents.AGENT_PROFILE,
+    "agents": {"GET": knowledge.agents},
+    "activities": {"GET": knowledge.activities},
+}
+_SLASHES = re.compile(r"/{2,}")
+_CONSISTENT_THROUGH = "X-Experience-API-Consistent-Through"
+
+
+def subapp(path: str, default: Version, cors: Cors) -> web.Application:
+    """The resources below `path`; answers carry `default` where a request names no valid version."""
+
+    async def dispatch(request: web.Request) -> web.StreamResponse:
+        name = _SLASHES.sub("/", request.path)[len(path) :].strip("/") if request.path else ""
+        if request.path.endswith("/") and name:
+            name += "/"  # not the same resource (and never a redirect)
+        if request.method == "OPTIONS":
+            return cors.preflight()
+        if name == "about":
+            return await _about(request)
+        methods = RESOURCES.get(name)
+        if methods is None:
+            raise NotFound(f"there is no xAPI resource at {request.path}")
+        call = await Call.read(request)
+        await call.authenticate()
+        call.negotiate()
+        resource = methods.get("GET" if call.method == "HEAD" else call.method)
+        if resource is None:
+            return _not_allowed(call.method, name, methods)
+        return await resource(call)
+
+    async def complete(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers[HEADER] = request.get(VERSION, default).answer
+        cors.add_headers(request, response)
+        if _SLASHES.sub("/", request.path) == f"{path}/statements" and request.method != "OPTIONS":
+            through = request.get(THROUGH)
+            if through is None:
+                through = await _through(request)
+            if through is not None:
+                response.headers[_CONSISTENT_THROUGH] = format_timestamp(through)
+
+    app = web.Application()
+    app.router.add_route("*", "/{resource:.*}", dispatch)
+    app.on_response_prepare.append(complete)
+    return app
+
+
+async def _about(request: web.Request) -> web.StreamResponse:
+    if request.method not in ("GET", "HEAD"):
+        return _not_allowed(request.method, "about", {"GET": knowledge.about})
+    return await knowledge.about(Call(request=request, method="GET", parameters=(), headers={}))
+
+
+def _not_allowed(method: str, name: str, methods: Mapping[str, Resource]) -> web.Response:
+    allow = ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])
+    error = MethodNotAllowed(
+        f"{method} is not possible at {name}; it takes {allow}", headers={"Allow": allow}
+    )
+    return error_response(error)
+
+
+async def _through(request: web.Request) -> int | None:
+    """Consistent-Through of an answer that read nothing; unknown while the database is away."""
+    grant = request.get(GRANT)
+    store = grant.store if grant else request.config_dict[SETTINGS].stores.default
+    try:
+        return await request.config_dict[SERVICES][store].store.writer.consistent_through()
+    except Exception as error:
+        if not is_unavailable(error):
+            log.exception("consistent-through unknown")
+        return None

@@ -1,0 +1,20 @@
+"""The command `xapi-gateway`: everything an operator does without a browser."""
+
+from __future__ import annotations
+
+import click
+
+from gateway import __version__
+from gateway.cli.config import config
+from gateway.cli.credentials import credentials
+from gateway.cli.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="xapi-gateway")
+def main() -> None:
+    """Learning Record Store, vendor adapter hub and cmi5 LMS back end in front of MongoDB."""
+
+
+for command in (serve, config, credentials):
+    main.add_command(command)

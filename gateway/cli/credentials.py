@@ -1,0 +1,146 @@
+"""`xapi-gateway credentials`: who may use the gateway, and for what."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import click
+
+from gateway.app import database_name
+from gateway.cli.config import Sources, settings_options
+from gateway.cli.opening import open_client, run
+from gateway.cli.output import as_json_option, print_json, print_table
+from gateway.services.access import Scope
+from gateway.services.bootstrap import new_key, new_secret
+from gateway.services.services import utc_now
+from gateway.settings import Settings
+from gateway.store.credentials import Credential, Credentials
+from gateway.store.store import Store
+
+Result = TypeVar("Result")
+_COMMON = ("data.dir", "mongo.uri")
+
+
+@click.group()
+def credentials() -> None:
+    """Create, list, rotate and revoke the keys that clients use."""
+
+
+@credentials.command()
+@settings_options(*_COMMON)
+@click.option("--name", required=True, help="What people call it; the authority of its statements.")
+@click.option(
+    "--scope", "scopes", multiple=True, required=True, type=click.Choice([*Scope]), help="Repeatable."
+)
+@click.option("--store", default=None, help="The store it opens; the default one if not given.")
+@click.option("--owner", default=None, help="Who answers for it.")
+@click.option("--purpose", default=None, help="What it is used for.")
+@click.option("--key", default=None, help="User name; generated if not given.")
+@click.option("--secret", default=None, help="Password; generated if not given.")
+@as_json_option
+def create(
+    sources: Sources,
+    name: str,
+    scopes: tuple[str, ...],
+    store: str | None,
+    owner: str | None,
+    purpose: str | None,
+    key: str | None,
+    secret: str | None,
+    as_json: bool,
+) -> None:
+    """Create a credential and print it as JSON; the secret is shown this once."""
+    settings = sources.require()
+    chosen = store or settings.stores.default
+    if chosen not in settings.stores.names:
+        raise click.BadParameter(f"there is no store {chosen!r}; there is {', '.join(settings.stores.names)}")
+    credential = Credential(
+        key=key or new_key(),
+        name=name,
+        store=chosen,
+        scopes=scopes,
+        owner=owner,
+        purpose=purpose,
+        created=utc_now(),
+    )
+    plain = secret or new_secret()
+    if ":" in credential.key:
+        raise click.BadParameter("a key cannot contain a colon: HTTP Basic authentication ends it there")
+    if not _with(settings, lambda stored: stored.create(credential, plain)):
+        raise click.ClickException(f"there is a credential with the key {credential.key} already")
+    print_json(_described(credential) | {"secret": plain})
+
+
+@credentials.command("list")
+@settings_options(*_COMMON)
+@as_json_option
+def list_(sources: Sources, as_json: bool) -> None:
+    """List all credentials, revoked ones included; never their secrets."""
+    found = [_described(credential) for credential in _with(sources.require(), lambda stored: stored.list())]
+    if as_json:
+        print_json(found)
+        return
+    columns = ("key", "name", "store", "scopes", "owner", "last_used", "revoked")
+    print_table(columns, [[_shown(row[column]) for column in columns] for row in found])
+
+
+@credentials.command()
+@settings_options(*_COMMON)
+@click.argument("key")
+@as_json_option
+def rotate(sources: Sources, key: str, as_json: bool) -> None:
+    """Give a credential a new secret and print it; the old one stops working within seconds."""
+    plain = new_secret()
+    credential = _with(sources.require(), lambda stored: stored.rotate(key, plain))
+    if credential is None:
+        raise click.ClickException(f"there is no credential with the key {key} that is not revoked")
+    print_json(_described(credential) | {"secret": plain})
+
+
+@credentials.command()
+@settings_options(*_COMMON)
+@click.argument("key")
+@as_json_option
+def revoke(sources: Sources, key: str, as_json: bool) -> None:
+    """End a credential for good; it stops working within seconds."""
+    credential = _with(sources.require(), lambda stored: stored.revoke(key, utc_now()))
+    if credential is None:
+        raise click.ClickException(f"there is no credential with the key {key}")
+    if as_json:
+        print_json(_described(credential))
+    else:
+        click.echo(f"{key} is revoked")
+
+
+def _with(settings: Settings, use: Callable[[Credentials], Awaitable[Result]]) -> Result:
+    async def main() -> Result:
+        async with open_client(settings) as client:
+            store = Store(client, database_name(settings, settings.stores.default))
+            await store.prepare()
+            return await use(store.credentials)
+
+    return run(main)
+
+
+def _described(credential: Credential) -> dict[str, object]:
+    return {
+        "key": credential.key,
+        "name": credential.name,
+        "store": credential.store,
+        "scopes": list(credential.scopes),
+        "owner": credential.owner,
+        "purpose": credential.purpose,
+        "created": _time(credential.created),
+        "last_used": _time(credential.last_used),
+        "revoked": _time(credential.revoked),
+    }
+
+
+def _time(value: dt.datetime | None) -> str | None:
+    return value.isoformat(timespec="seconds").replace("+00:00", "Z") if value else None
+
+
+def _shown(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value or "")

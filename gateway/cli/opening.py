@@ -1,0 +1,77 @@
+"""How commands reach MongoDB: by `mongo.uri`, or through the embedded server of the data directory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar
+
+import click
+
+from gateway.errors import GatewayError
+from gateway.settings import Settings
+from gateway.store.connection import Client, Timeouts, check_server, connect, translating
+from gateway.store.embedded import EmbeddedMongo
+
+Result = TypeVar("Result")
+
+_MIB = 1024 * 1024
+
+
+@contextlib.asynccontextmanager
+async def open_mongo(settings: Settings) -> AsyncIterator[str]:
+    """The connection string; an embedded server runs as long as somebody is inside."""
+    if settings.mongo.uri is not None:
+        yield settings.mongo.uri.reveal()
+        return
+    async with (
+        EmbeddedMongo(
+            settings.data.dir,
+            cache_mb=settings.mongo.embedded_cache // _MIB,
+            oplog_mb=settings.mongo.embedded_oplog // _MIB,
+        ) as server,
+        asyncio.TaskGroup() as tasks,
+    ):
+        watching = tasks.create_task(server.watch())
+        try:
+            yield server.uri
+        finally:
+            watching.cancel()
+
+
+@contextlib.asynccontextmanager
+async def open_client(settings: Settings) -> AsyncIterator[Client]:
+    """A client of a server that was looked at and found suitable."""
+    async with open_mongo(settings) as uri:
+        timeouts = Timeouts(
+            server=settings.mongo.connect_timeout,
+            connect=settings.mongo.connect_timeout,
+            socket=settings.mongo.operation_timeout,
+        )
+        async with connect(uri, app_name="xapi-gateway", timeouts=timeouts) as client:
+            await check_server(client)
+            yield client
+
+
+def run(main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """Run an asynchronous command; an error of the gateway becomes one sentence and exit status 1."""
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_translated(main))
+    except GatewayError as error:
+        raise click.ClickException(error.message) from error
+
+
+async def _translated(main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    with translating():
+        return await main()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop
+    import uvloop
+
+    return uvloop.new_event_loop

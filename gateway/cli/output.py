@@ -1,0 +1,25 @@
+"""What commands print: tables for people, JSON for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def print_json(value: object) -> None:
+    """One JSON value, indented."""
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table as wide as the terminal; plain text when it is not one."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

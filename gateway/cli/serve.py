@@ -1,0 +1,128 @@
+"""`xapi-gateway serve`: one process, or a supervisor with several worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import click
+import structlog
+
+from gateway import __version__
+from gateway.app import open_services, public_url, serving
+from gateway.cli.config import Sources, settings_options
+from gateway.cli.opening import open_client, run
+from gateway.cli.supervisor import WORKER, supervise
+from gateway.logs import configure_logging
+from gateway.services.bootstrap import FirstCredential, bootstrap
+from gateway.services.services import utc_now
+from gateway.settings import Settings
+from gateway.store.connection import Client
+
+log = structlog.get_logger(__name__)
+
+
+@click.command()
+@settings_options()
+def serve(sources: Sources) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C; requests under way are finished first."""
+    settings = sources.require()
+    configure_logging(settings.log)
+    if os.environ.get(WORKER):
+        run(lambda: _worker(settings))
+    elif settings.server.workers == 1:
+        run(lambda: _alone(settings))
+    else:
+        run(lambda: _with_workers(settings))
+
+
+async def _alone(settings: Settings) -> None:
+    async with _stop_signals() as stop, open_client(settings) as client:
+        first = await _prepare(settings, client)
+        async with serving(settings, client, share_port=False) as ports:
+            _announce(settings, ports, first)
+            await stop.wait()
+            log.info("stopping")
+
+
+async def _worker(settings: Settings) -> None:
+    """One of several processes on the same port; ends with the supervisor, however that ended."""
+    async with (
+        _stop_signals() as stop,
+        open_client(settings) as client,
+        serving(settings, client, share_port=True),
+        asyncio.TaskGroup() as tasks,
+    ):
+        orphaned = tasks.create_task(_until_orphaned(stop))
+        await stop.wait()
+        orphaned.cancel()
+
+
+async def _with_workers(settings: Settings) -> None:
+    if 0 in (settings.server.port, settings.server.content_port):
+        raise click.UsageError("several workers share a port, so server.port and content_port cannot be 0")
+    async with _stop_signals() as stop, open_client(settings) as client:
+        first = await _prepare(settings, client)
+        _announce(settings, (settings.server.port, settings.server.content_port), first)
+        await supervise(
+            [sys.executable, "-m", "gateway", *sys.argv[1:]],
+            workers=settings.server.workers,
+            grace=settings.server.shutdown_grace,
+            metrics=settings.data.dir / "metrics",
+            stop=stop,
+        )
+
+
+async def _prepare(settings: Settings, client: Client) -> FirstCredential:
+    services = await open_services(settings, client)
+    return await bootstrap(settings, services[settings.stores.default].store.credentials, utc_now())
+
+
+@contextlib.asynccontextmanager
+async def _stop_signals() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM and Ctrl-C set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def _until_orphaned(stop: asyncio.Event) -> None:
+    # The supervisor holds the other end of standard input; it closes with the supervisor, `kill -9` included.
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        await reader.read()
+        stop.set()
+    finally:
+        transport.close()
+
+
+def _announce(settings: Settings, ports: tuple[int, int], first: FirstCredential) -> None:
+    url = public_url(settings, port=ports[0])
+    lines = [
+        f"xapi-gateway {__version__}",
+        "",
+        f"  Console  {url}/admin/",
+        f"  LRS      {url}/xapi       (version 1.0.3 by default: {url}/v1/xapi)",
+        f"  Ready    {url}/readyz",
+        "",
+        f"  Key      {first.key}",
+    ]
+    if first.secret:
+        lines.append(f"  Secret   {first.secret}   shown this once: keep it")
+    else:
+        lines.append(
+            f"  Secret   shown at the first start; renew: xapi-gateway credentials rotate {first.key}"
+        )
+    click.echo("\n".join([*lines, ""]))

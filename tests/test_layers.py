@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 # What each layer may import beside itself: cli → app → web → services → {cmi5 → xapi, adapters, store}.
 BASE = {"errors", "resources"}
 SERVICES = BASE | {"cmi5", "xapi", "adapters", "store", "settings"}
-WEB = SERVICES | {"services", "keys", "web"}
+WEB = SERVICES | {"services", "keys", "web", "logs"}
 MAY_IMPORT: dict[str, set[str]] = {
     "gateway": set(),
     "demo": set(),
@@ -25,11 +25,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "xapi": {"errors"},
     "cmi5": {"errors", "xapi"},
     "store": {"errors"},
-    "services": SERVICES,
+    "logs": BASE | {"settings"},
+    "services": SERVICES | {"logs"},
     "keys": WEB - {"web"},
     "web": WEB,
     "app": WEB,
     "cli": WEB | {"app", "yaml_source"},
+    "__main__": {"cli"},
 }
 
 STORE = ("gateway/store/",)

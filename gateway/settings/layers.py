@@ -63,28 +63,32 @@ def _missing(given: Mapping[str, Given], shipped: Path) -> Iterator[SettingsProb
 
 
 def _contradictions(settings: Settings) -> Iterator[SettingsProblem]:
-    """Rules between options, reported at the one that is easier to change."""
-    server, stores, cmi5 = settings.server, settings.stores, settings.cmi5
+    """Rules between options."""
+    server, stores, cmi5, written = settings.server, settings.stores, settings.cmi5, settings.written
 
-    def at(name: str, message: str) -> SettingsProblem:
-        return SettingsProblem(settings.origins[name].place, f"{name}: {message}")
+    def problem(names: tuple[str, ...], message: str) -> SettingsProblem:
+        """At the option that was set last, because somebody just changed it."""
+        kinds = ("default", "file", "environment", "flag")
+        last = max(names, key=lambda name: kinds.index(settings.origins[name].kind))
+        return SettingsProblem(settings.origins[last].place, f"{', '.join(names)}: {message}")
 
-    if server.content_port == server.port != 0:
-        yield at("server.content_port", f"expected another port than server.port, got {server.port} for both")
-    if (both := server.content_url) is not None and both == server.public_url:
-        yield at(
-            "server.content_url", f"expected another origin than server.public_url, got {server.public_url}"
-        )
+    if server.port == server.content_port != 0:
+        names = "server.port", "server.content_port"
+        yield problem(names, f"expected different ports, got {server.port} for both")
+    if server.public_url is not None and server.public_url == server.content_url:
+        names = "server.public_url", "server.content_url"
+        yield problem(names, f"expected different origins, got {server.public_url!r} for both")
     if stores.default in stores.others:
-        yield at("stores.others", f"expected stores beside the default one, got {stores.default!r}")
+        names = "stores.others", "stores.default"
+        yield problem(names, f"expected every store once, got {stores.default!r} in both")
     for adapter, store in settings.hooks.stores.items():
         if store not in stores.names:
             known = ", ".join(stores.names)
-            yield at("hooks.stores", f"expected one of the stores {known} for {adapter!r}, got {store!r}")
+            yield problem(("hooks.stores",), f"expected one of {known} for {adapter!r}, got {store!r}")
     if cmi5.idle_timeout > cmi5.session_lifetime:
-        longest = settings.written["cmi5.session_lifetime"]
-        got = settings.written["cmi5.idle_timeout"]
-        yield at("cmi5.idle_timeout", f"expected at most cmi5.session_lifetime ({longest}), got {got}")
+        names = "cmi5.idle_timeout", "cmi5.session_lifetime"
+        got = " and ".join(str(written[name]) for name in names)
+        yield problem(names, f"expected the first to be at most the second, got {got}")
 
 
 def _is_same_file(path: Path, other: Path) -> bool:

@@ -1,7 +1,7 @@
 """The settings as the program reads them: one frozen type per section, and where each value came from.
 
 Sizes are integers of bytes, durations are floats of seconds. No defaults stand here: they are in the shipped
-`gateway.yaml`, the allowed values in `settings.schema.json`, and `tests/test_settings.py` compares the three.
+`gateway.yaml`, the allowed values in `settings.schema.json`, and the tests compare the three.
 """
 
 from __future__ import annotations
@@ -39,9 +39,6 @@ class Secret:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,10 +96,9 @@ def _target(kinds: Mapping[str, Check]) -> Check:
             allowed = ", ".join(f'"{name}"' for name in kinds)
             wrong(kind, at(path, "objectType"), problems, _OBJECT, f"one of {allowed}")
         elif "objectType" not in value and "id" not in value and any(key in value for key in IDENTIFIERS):
-            message = (
-                "is missing; an Agent or Group needs it here, because an object without it is an Activity"
-            )
+            message = "is missing; an Agent or Group needs it here, for without it an object is an Activity"
             problems.append(Problem(at(path, "objectType"), "xAPI 2.4.4.2", message))
+            problems += check_agent(value, path)
         else:
             known(value, path, problems)
 

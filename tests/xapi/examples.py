@@ -103,13 +103,20 @@ def context(version: Version) -> Json:
         "extensions": extensions(),
     }
     if version is Version.V2:
-        types = ["https://example.org/types/mentor"]
         whole["contextAgents"] = [
-            {"objectType": "contextAgent", "agent": agent("mentor"), "relevantTypes": types},
+            {
+                "objectType": "contextAgent",
+                "agent": agent("mentor"),
+                "relevantTypes": ["https://example.org/types/mentor"],
+            },
             {"objectType": "contextAgent", "agent": {"openid": "https://openid.example.org/mentor"}},
         ]
         whole["contextGroups"] = [
-            {"objectType": "contextGroup", "group": group(identified=False), "relevantTypes": types},
+            {
+                "objectType": "contextGroup",
+                "group": group(identified=False),
+                "relevantTypes": ["https://example.org/types/mentor"],
+            },
         ]
     return whole
 
@@ -155,9 +162,12 @@ def _about(target: Callable[[], Json]) -> Callable[[Version], Json]:
 
 
 def _interaction(kind: str, *lists: str) -> Callable[[Version], Json]:
-    components = {name: [{"id": "1", "description": language_map()}, {"id": "2"}] for name in lists}
-    described = {"interactionType": kind, "correctResponsesPattern": [], **components}
-    return _about(lambda: {"id": "https://example.org/question", "definition": described})
+    def question() -> Json:
+        components = {name: [{"id": "1", "description": language_map()}, {"id": "2"}] for name in lists}
+        described = {"interactionType": kind, "correctResponsesPattern": [], **components}
+        return {"id": "https://example.org/question", "definition": described}
+
+    return _about(question)
 
 
 def voiding(_: Version) -> Json:

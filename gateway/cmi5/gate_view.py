@@ -36,7 +36,6 @@ class SessionView:
     actor: Mapping[str, Any]
     registration: str
     activity_id: str
-    publisher_id: str
     context_template: Mapping[str, Any]
     state: SessionState
     launch_mode: LaunchMode = LaunchMode.NORMAL

@@ -93,6 +93,7 @@ async function readState(stateId) {
 
 async function remember(changes) {
   Object.assign(memory, changes);
+  if (!counts()) return; // Looking around must not move the bookmark.
   const response = await xapi("PUT", "activities/state", { query: stateQuery("bookmark"), body: memory });
   await accepted(response, "saving your place");
 }
@@ -302,7 +303,13 @@ async function check() {
 }
 
 async function exit() {
-  await terminate();
+  try {
+    await terminate();
+  } catch (trouble) {
+    byId("leave").hidden = !data.returnURL;
+    if (data.returnURL) byId("leave").href = data.returnURL;
+    throw trouble;
+  }
   show("over");
   if (data.returnURL) location.assign(data.returnURL);
 }

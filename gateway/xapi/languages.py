@@ -56,7 +56,7 @@ class Languages:
             return next(iter(tags))
         candidates: dict[str, str] = {}
         for tag in tags:
-            if not self._refuses(tag.lower()):
+            if not self.refused or not self._refuses(tag.lower()):
                 candidates.setdefault(tag.lower(), tag)
         for wanted in self.wanted:
             if wanted == "*":

@@ -67,7 +67,8 @@ def split(
     """The parts of a multipart body, at least one, or BadRequest saying what is wrong with the message."""
     parts: list[Part] = []
     start: int | None = None
-    for delimiter in _delimiters(body, b"--" + boundary.encode("ascii")):
+    # RFC 2046 lets no line of the data start like a boundary line; some are borne, many are an attack.
+    for delimiter in _delimiters(body, b"--" + boundary.encode("ascii"), 2 * max_parts):
         if start is not None:
             if len(parts) == max_parts:
                 raise BadRequest(f"the multipart body has more than {max_parts} parts")
@@ -92,36 +93,36 @@ class _Delimiter:
     closing: bool
 
 
-def _delimiters(body: bytes, dashed: bytes) -> Iterator[_Delimiter]:
-    strict: bool | None = None  # known once the first boundary line is read
+def _delimiters(body: bytes, dashed: bytes, max_lines: int) -> Iterator[_Delimiter]:
+    line_break = b"\n"  # any will do until the first boundary line shows which the sender writes
+    first = True
     position = 0
-    while (line := body.find(dashed, position)) != -1:
-        position = line + 1
-        data_end = _data_end(body, line, strict=bool(strict))
-        if data_end is None:
-            continue
+    for _ in range(max_lines):
+        if position == 0 and body.startswith(dashed):
+            data_end = line = 0
+        else:
+            found = body.find(line_break + dashed, position)
+            if found == -1:
+                return
+            line = found + len(line_break)
+            data_end = found - 1 if line_break == b"\n" and body.endswith(b"\r", 0, found) else found
         after = line + len(dashed)
         closing = body.startswith(b"--", after)
         match = _CLOSING_END.match(body, after + 2) if closing else _LINE_END.match(body, after)
-        if match is None:
-            continue  # only the beginning of a longer line, so it is data
+        if match is None:  # only the beginning of a longer line, so it is data
+            position = after
+            continue
+        if first and body.endswith(b"\r\n", 0, match.end()):
+            line_break = b"\r\n"
+        first = False
+        # The line break of this line may also be the one before the next boundary.
+        position = max(after, match.end() - 2)
         yield _Delimiter(data_end, line, match.end(), closing)
         if closing:
             return
-        if strict is None:
-            strict = body.endswith(b"\r\n", 0, match.end())
-        position = match.end()
-
-
-def _data_end(body: bytes, line: int, *, strict: bool) -> int | None:
-    """Where the data before a boundary at `line` ends; None when the boundary does not start a line."""
-    if line == 0:
-        return 0
-    if body.endswith(b"\r\n", 0, line):
-        return line - 2
-    if not strict and body.endswith(b"\n", 0, line):
-        return line - 1
-    return None
+    raise BadRequest(
+        f"{max_lines} lines start with the multipart boundary; choose one that starts no line of the data"
+    )
 
 
 def _part(body: bytes, start: int, delimiter: _Delimiter, number: int, max_header_bytes: int) -> Part:

@@ -107,6 +107,17 @@ def test_the_number_of_parts_is_limited() -> None:
         split(body, "b", max_parts=3)
 
 
+def test_a_boundary_that_starts_too_many_lines_of_the_data_is_refused() -> None:
+    few, many = (message("\r\n" + "\r\n--bc" * count) for count in (3, 30))
+    assert len(split(few, "b", max_parts=4)) == 1
+    with pytest.raises(BadRequest, match="8 lines start with the multipart boundary"):
+        split(many, "b", max_parts=4)
+
+
+def test_a_lookalike_in_the_preamble_does_not_decide_how_lines_end() -> None:
+    assert split(b"--bc\n\r\n--b\r\n\r\nx\n--b\ny\r\n--b--", "b") == [Part({}, b"x\n--b\ny")]
+
+
 def test_the_size_of_headers_is_limited_and_that_of_data_is_not() -> None:
     assert split(message("A: 1\r\n\r\n" + "x" * 500), "b", max_header_bytes=100)[0].body == b"x" * 500
     with pytest.raises(BadRequest, match="part 1: its headers exceed 100 bytes"):

@@ -94,6 +94,7 @@ class _Delimiter:
 
 
 def _delimiters(body: bytes, dashed: bytes, max_lines: int) -> Iterator[_Delimiter]:
+    """Boundary lines in their order; whoever asks stops at the closing one, behind which is the epilogue."""
     line_break = b"\n"  # any will do until the first boundary line shows which the sender writes
     first = True
     position = 0
@@ -118,8 +119,6 @@ def _delimiters(body: bytes, dashed: bytes, max_lines: int) -> Iterator[_Delimit
         # The line break of this line may also be the one before the next boundary.
         position = max(after, match.end() - 2)
         yield _Delimiter(data_end, line, match.end(), closing)
-        if closing:
-            return
     raise BadRequest(
         f"{max_lines} lines start with the multipart boundary; choose one that starts no line of the data"
     )

@@ -188,3 +188,10 @@ def test_activity_ids_are_those_of_object_context_and_substatement_once_each() -
     assert formats.activity_ids(STATEMENT) == [LECTURE["id"], BOOK["id"]]
     other = {**SUBSTATEMENT, "context": {"contextActivities": {"category": {"id": "https://example.org/c"}}}}
     assert formats.activity_ids(other) == ["https://example.org/c", LECTURE["id"], BOOK["id"]]
+
+
+def test_a_statement_of_nothing_but_the_required_properties_goes_through_every_format() -> None:
+    least = {"actor": BY_MAIL, "verb": {"id": "https://example.org/did"}, "object": BOOK}
+    assert formats.to_ids(least) == least
+    assert formats.to_canonical(least, {}, Languages()) == least
+    assert formats.activity_ids(least) == [BOOK["id"]]

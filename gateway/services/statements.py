@@ -13,13 +13,17 @@ from gateway.services.access import Grant, Scope
 from gateway.services.commit import Committer, Write
 from gateway.services.knowledge import Knowledge
 from gateway.store import encoding
+from gateway.store.attachments import Attachment
 from gateway.store.statements import Entry, Keys, Page, Selection, StoredStatement
 from gateway.store.store import Store
-from gateway.store.transactions import Also
+from gateway.store.transactions import Also, Transaction
 from gateway.xapi import strict_json, validation
 from gateway.xapi.agents import agent_key
+from gateway.xapi.attachments import Attached, check_without_parts, match
 from gateway.xapi.comparison import same_statement
+from gateway.xapi.multipart import Part
 from gateway.xapi.queries import Position, StatementsQuery
+from gateway.xapi.signatures import check_signatures
 from gateway.xapi.statements import Prepared, prepare
 from gateway.xapi.versions import Version
 
@@ -39,6 +43,14 @@ class Origin:
     def of(cls, grant: Grant) -> Origin:
         """Without the scope `define`, statements are stored but definitions are not learnt from them."""
         return cls(authority=grant.authority, source=grant.source(), define=Scope.DEFINE in grant.scopes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A request's statements as JSON, and the further parts of a multipart request (None: plain JSON)."""
+
+    body: bytes
+    parts: Sequence[Part] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +82,10 @@ class Statements:
 
     # -- storing -----------------------------------------------------------------------------------------
 
-    async def put(self, grant: Grant, version: Version, statement_id: UUID, body: bytes) -> None:
+    async def put(self, grant: Grant, version: Version, statement_id: UUID, sent: Sent) -> None:
         """PUT: one statement under an id given by the client; raises Invalid or Conflict."""
         grant.require(Scope.STATEMENTS_WRITE)
-        parsed = strict_json.parse(body)
+        parsed = strict_json.parse(sent.body)
         statement = parsed.value
         if not isinstance(statement, dict):
             raise BadRequest("PUT takes one statement: a JSON object")
@@ -82,12 +94,29 @@ class Statements:
             raise BadRequest(
                 f"the statement's id {given!r} is not the statementId {str(statement_id)!r} of the request"
             )
-        await self._accept(Origin.of(grant), version, [statement], body, lossy=parsed.lossy, single=True)
+        await self._accept(Origin.of(grant), version, parsed, sent)
 
-    async def post(self, grant: Grant, version: Version, body: bytes) -> list[str]:
+    async def post(self, grant: Grant, version: Version, sent: Sent) -> list[str]:
         """POST: one statement or an array, all or nothing; the ids in order. Raises Invalid or Conflict."""
         grant.require(Scope.STATEMENTS_WRITE)
-        parsed = strict_json.parse(body)
+        return await self._accept(Origin.of(grant), version, strict_json.parse(sent.body), sent)
+
+    async def record(
+        self, origin: Origin, statements: Sequence[dict[str, Any]], *, also: Also | None = None
+    ) -> list[str]:
+        """Store statements made by the gateway itself, checked like all others. See `post`."""
+        sent = Sent(body=strict_json.dumps(statements))
+        return await self._accept(origin, Version.V2, strict_json.Parsed(statements, False), sent, also=also)
+
+    async def _accept(
+        self,
+        origin: Origin,
+        version: Version,
+        parsed: strict_json.Parsed,
+        sent: Sent,
+        *,
+        also: Also | None = None,
+    ) -> list[str]:
         single = not isinstance(parsed.value, list)
         statements = [parsed.value] if single else parsed.value
         if len(statements) > self._max_statements:
@@ -95,28 +124,6 @@ class Statements:
                 f"the request holds {len(statements)} statements; "
                 f"at most {self._max_statements} are taken at once"
             )
-        return await self._accept(
-            Origin.of(grant), version, statements, body, lossy=parsed.lossy, single=single
-        )
-
-    async def record(
-        self, origin: Origin, statements: Sequence[dict[str, Any]], *, also: Also | None = None
-    ) -> list[str]:
-        """Store statements made by the gateway itself, checked like all others. See `post`."""
-        body = strict_json.dumps(statements)
-        return await self._accept(origin, Version.V2, statements, body, lossy=False, also=also)
-
-    async def _accept(
-        self,
-        origin: Origin,
-        version: Version,
-        statements: Sequence[Any],
-        body: bytes,
-        *,
-        lossy: bool,
-        single: bool = False,
-        also: Also | None = None,
-    ) -> list[str]:
         problems = (
             validation.check(statements[0], version)
             if single
@@ -124,12 +131,25 @@ class Statements:
         )
         if problems:
             raise Invalid(_summary(problems), problems=problems)
-        suspect = lossy or encoding.suspect(body)
+        brought = _attached(statements, parsed.value, sent)
+        if brought:
+            also = await self._with_attachments(brought, also)
+        suspect = parsed.lossy or encoding.suspect(sent.body)
         entries = [self._entry(statement, origin, version, suspect) for statement in statements]
         stored = await self._store_all(entries, also)
         if stored:
             await self._knowledge.learn([entry.statement for entry in stored], define=origin.define)
         return [entry.statement["id"] for entry in entries]
+
+    async def _with_attachments(self, brought: Sequence[Attachment], also: Also | None) -> Also:
+        await self._store.attachments.upload_large(brought)
+
+        async def write(transaction: Transaction) -> None:
+            await self._store.attachments.add(brought, transaction)
+            if also is not None:
+                await also(transaction)
+
+        return write
 
     def _entry(self, statement: dict[str, Any], origin: Origin, version: Version, suspect: bool) -> Entry:
         fresh = "id" not in statement
@@ -161,7 +181,7 @@ class Statements:
         while pending or also is not None:
             taken = await self._committer.write(Write(entries=pending, stamp=_stamp, also=also))
             if not taken:
-                return pending
+                break
             same = set()
             for entry in pending:
                 if entry.id in taken and await self._is_same(entry):
@@ -255,6 +275,19 @@ def _stamp(entry: Entry, stored: int) -> None:
     entry.prepared.stamp(stored)
     if entry.suspect:
         entry.text = strict_json.dumps(entry.statement)
+
+
+def _attached(statements: Sequence[dict[str, Any]], value: Any, sent: Sent) -> list[Attachment]:
+    """The data that valid statements brought with them; raises Invalid."""
+    if sent.parts is None:
+        check_without_parts(value)
+        attached: Mapping[str, Attached] = {}
+    else:
+        attached = match(value, sent.parts)
+    problems = [problem for statement in statements for problem in check_signatures(statement, attached)]
+    if problems:
+        raise Invalid(_summary(problems), problems=problems)
+    return [Attachment(sha2, item.body) for sha2, item in attached.items()]
 
 
 def _summary(problems: Sequence[Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 
+from gateway.store.attachments import Attachments
 from gateway.store.credentials import Credentials
 from gateway.store.deliveries import Deliveries
 from gateway.store.documents import Documents
@@ -29,6 +30,7 @@ class Store:
         self.statements = Statements(self._database)
         self.links = Links(self._database)
         self.writer = Writer(self._database)
+        self.attachments = Attachments(self._database)
         self.documents = Documents(self._database)
         self.activities = Activities(self._database)
         self.persons = Persons(self._database)

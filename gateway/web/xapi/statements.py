@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from email.utils import formatdate
+from secrets import token_bytes
 from typing import Any
 
 import orjson
@@ -11,9 +12,10 @@ from aiohttp import hdrs, web
 
 from gateway.errors import BadRequest
 from gateway.keys import SETTINGS
+from gateway.services.statements import Sent
 from gateway.store.statements import StoredStatement
 from gateway.web.xapi.call import THROUGH, Call
-from gateway.xapi import formats, media_types, strict_json
+from gateway.xapi import attachments, formats, media_types, multipart, strict_json
 from gateway.xapi.queries import (
     Format,
     StatementsQuery,
@@ -30,16 +32,14 @@ _JSON = "application/json"
 async def put(call: Call) -> web.StreamResponse:
     """Store one statement under the id in the query: 204."""
     statement_id = parse_statement_id(call.parameters)
-    body = await _body(call)
-    await call.services.statements.put(call.grant, call.version, statement_id, body)
+    await call.services.statements.put(call.grant, call.version, statement_id, await _sent(call))
     return web.Response(status=204)
 
 
 async def post(call: Call) -> web.StreamResponse:
     """Store one statement or an array of them: 200 with the ids in their order."""
     parse_nothing(call.parameters)
-    body = await _body(call)
-    ids = await call.services.statements.post(call.grant, call.version, body)
+    ids = await call.services.statements.post(call.grant, call.version, await _sent(call))
     return web.Response(body=orjson.dumps(ids), content_type=_JSON)
 
 
@@ -54,22 +54,30 @@ async def get(call: Call) -> web.StreamResponse:
         call.request[THROUGH] = await services.store.writer.consistent_through()
         found = await services.statements.one(call.grant, query)
         [text] = await _formatted(call, query.format, [found])
-        return _answer(strict_json.dumps(text) if isinstance(text, dict) else text, [found])
+        body = strict_json.dumps(text) if isinstance(text, dict) else text
+        return await _answer(call, query, body, [found])
     listed = await services.statements.list(call.grant, query, position)
     call.request[THROUGH] = listed.through
     more = ""
     if listed.position is not None:
         more = f"{_path(call)}?more={encode_more(query, listed.position, key=services.more_key)}"
     statements = await _formatted(call, query.format, listed.page.statements)
-    return _answer(_result(statements, more), listed.page.statements)
+    return await _answer(call, query, _result(statements, more), listed.page.statements)
 
 
-async def _body(call: Call) -> bytes:
-    if media_types.media_type(call.content_type) != media_types.JSON:
+async def _sent(call: Call) -> Sent:
+    kind = media_types.media_type(call.content_type)
+    if kind not in (media_types.JSON, media_types.MULTIPART):
         raise BadRequest(
-            f"Content-Type is {call.content_type or 'missing'}; statements are sent as application/json"
+            f"Content-Type is {call.content_type or 'missing'}; statements are sent as application/json, "
+            "or as multipart/mixed with their attachments"
         )
-    return await call.body(call.request.config_dict[SETTINGS].xapi.max_body)
+    boundary = multipart.boundary_of(call.content_type or "") if kind == media_types.MULTIPART else None
+    body = await call.body(call.request.config_dict[SETTINGS].xapi.max_body)
+    if boundary is None:
+        return Sent(body=body)
+    parts = multipart.split(body, boundary)
+    return Sent(body=attachments.statements_part(parts), parts=parts[1:])
 
 
 def _path(call: Call) -> str:
@@ -82,9 +90,7 @@ async def _formatted(
     """Statements in the format asked for; those kept as text stay text while nothing has to be changed."""
     if format_ is Format.EXACT:
         return [item.text.encode() if item.text else item.statement for item in found]
-    statements = [
-        strict_json.parse(item.text.encode()).value if item.text else item.statement for item in found
-    ]
+    statements = [_statement(item) for item in found]
     if format_ is Format.IDS:
         return [formats.to_ids(statement) for statement in statements]
     ids = {activity for statement in statements for activity in formats.activity_ids(statement)}
@@ -97,9 +103,48 @@ def _result(statements: Iterable[dict[str, Any] | bytes], more: str) -> bytes:
     return b'{"statements":[' + b",".join(texts) + b'],"more":' + orjson.dumps(more) + b"}"
 
 
-def _answer(body: bytes, found: Iterable[StoredStatement]) -> web.Response:
-    latest = max((item.stored for item in found), default=None)
-    response = web.Response(body=body, content_type=_JSON)
-    if latest is not None:
-        response.headers[hdrs.LAST_MODIFIED] = formatdate(latest // 1_000_000, usegmt=True)
+async def _answer(
+    call: Call, query: StatementsQuery, body: bytes, found: Sequence[StoredStatement]
+) -> web.StreamResponse:
+    headers: dict[str, str] = {}
+    if found:
+        latest = max(item.stored for item in found) // 1_000_000
+        headers[hdrs.LAST_MODIFIED] = formatdate(latest, usegmt=True)
+    if query.attachments:
+        return await _multipart(call, body, found, headers)
+    return web.Response(body=body, content_type=_JSON, headers=headers)
+
+
+async def _multipart(
+    call: Call, body: bytes, found: Sequence[StoredStatement], headers: dict[str, str]
+) -> web.StreamResponse:
+    """The JSON and every attachment that is stored, one after the other: none is held in memory whole."""
+    declared = {
+        attachment["sha2"].lower(): attachment
+        for item in found
+        for _, attachment in attachments.declared(_statement(item))
+    }
+    store = call.services.store.attachments
+    stored = await store.stored(declared)
+    boundary = multipart.new_boundary(token_bytes(16))
+    response = web.StreamResponse(
+        headers=headers | {hdrs.CONTENT_TYPE: f"multipart/mixed; boundary={boundary}"}
+    )
+    await response.prepare(call.request)
+    if call.request.method == "HEAD":
+        return response
+    part = multipart.json_part(body)
+    await response.write(multipart.opening(part.headers, boundary, first=True) + part.body)
+    for sha2, attachment in declared.items():
+        if sha2 in stored:
+            part_headers = multipart.attachment_headers(attachment["sha2"], attachment["contentType"])
+            await response.write(multipart.opening(part_headers, boundary))
+            async for chunk in store.read(sha2):
+                await response.write(chunk)
+    await response.write(multipart.closing(boundary))
+    await response.write_eof()
     return response
+
+
+def _statement(item: StoredStatement) -> dict[str, Any]:
+    return strict_json.parse(item.text.encode()).value if item.text else item.statement

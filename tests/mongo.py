@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import subprocess
+import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,3 +71,49 @@ def _drop_leftovers(uri: str) -> None:
         for name in client.list_database_names():
             if name.startswith(PREFIX) and int(name.split("_")[-2], 16) < time.time() - 86_400:
                 client.drop_database(name)
+
+
+_USER = """
+import asyncio, sys
+from pathlib import Path
+from gateway.store.embedded import EmbeddedMongo
+
+async def main():
+    async with EmbeddedMongo(Path(sys.argv[1])) as server:
+        print(server.uri, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+asyncio.run(main())
+"""
+
+
+class OtherProcess:
+    """Another process that enters the embedded server of a data directory, until it is told to leave."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _USER, str(data_dir)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def uri(self) -> str:
+        """Waits until it is in."""
+        assert self.process.stdout
+        return self.process.stdout.readline().strip()
+
+    def leave(self) -> int:
+        """Let it leave in order. Returns its exit status."""
+        self.process.communicate()
+        return self.process.returncode
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what must come sooner or later; the test's own timeout is the limit."""
+    while not condition():
+        await asyncio.sleep(0.02)

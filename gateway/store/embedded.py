@@ -40,6 +40,7 @@ _START_SECONDS = 120.0
 _STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.02
 _NOT_YET_INITIALIZED = 94
+_ALREADY_INITIALIZED = 23
 
 
 class EmbeddedMongo:
@@ -95,6 +96,9 @@ class EmbeddedMongo:
             async with self._alone():
                 self._drop()
                 await self._stop_if_unused()
+        except FileNotFoundError as gone:
+            # Somebody deleted the data directory. The guard still sees the last user go and ends the server.
+            log.warning("data_directory_gone", path=gone.filename)
         finally:
             self._drop()
 
@@ -105,7 +109,9 @@ class EmbeddedMongo:
         port stays what it was, so clients reconnect by themselves.
         """
         failures, started = 0, time.monotonic()
-        while True:
+        task = asyncio.current_task()
+        # Asked as well as awaited: on Python 3.11 a cancellation that meets a driver's send can get lost.
+        while task and not task.cancelling():
             await asyncio.sleep(0.5)
             if self._directory.running():
                 continue
@@ -196,36 +202,42 @@ class EmbeddedMongo:
 
     async def _prepare(self) -> None:
         """Bring a running server from wherever it is to fully usable; any step may have been done before."""
-        await self._until_connected()
-        try:
-            async with self._client(
-                username="__system", password=self._directory.key(), source="local"
-            ) as system:
-                await _become_primary(system, f"{HOST}:{self._port}")
-                try:
-                    await self._enter()
-                except OperationFailure:  # no such user yet, or the password file was made anew
-                    await _set_password(system, self._password)
-                    await self._enter()
-        except ConnectionFailure as error:
-            if self._directory.running():
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            await self._until_connected(deadline)
+            try:
+                await self._bring_up(deadline)
+                break
+            except ConnectionFailure as error:
+                # A node that changes its state closes its connections: look again, unless it has ended.
+                if time.monotonic() > deadline:
+                    raise EmbeddedMongoError(
+                        f"The embedded database at port {self._port} does not answer: {error}. "
+                        f"See {self._directory.log}."
+                    ) from error
+                await asyncio.sleep(_POLL_SECONDS)
+            except OperationFailure as error:
                 raise EmbeddedMongoError(
-                    f"The embedded database at port {self._port} does not answer: {error}"
+                    f"The embedded database at port {self._port} refuses the gateway: {error.details}. "
+                    f"If {self._directory.root}/key was replaced meanwhile, end its process and start again."
                 ) from error
-            raise _ServerEndedError from error
-        except OperationFailure as error:
-            raise EmbeddedMongoError(
-                f"The embedded database at port {self._port} refuses the gateway: {error.details}. "
-                f"If {self._directory.root}/key was replaced while it ran, end its process and start again."
-            ) from error
         self._directory.mark_ready()
+
+    async def _bring_up(self, deadline: float) -> None:
+        key = self._directory.key()
+        async with self._client(username="__system", password=key, source="local") as system:
+            await _become_primary(system, f"{HOST}:{self._port}", deadline)
+            try:
+                await self._enter()
+            except OperationFailure:  # no such user yet, or the password file was made anew
+                await _set_password(system, self._password)
+                await self._enter()
 
     async def _enter(self) -> None:
         async with self._client(username=USER, password=self._password, source="admin") as client:
             await client.admin.command("ping")
 
-    async def _until_connected(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
+    async def _until_connected(self, deadline: float) -> None:
         while self._directory.running():
             try:
                 _, writer = await asyncio.open_connection(HOST, self._port)
@@ -264,28 +276,45 @@ class _ServerEndedError(Exception):
     """The server that was being prepared is gone."""
 
 
-async def _become_primary(system: AsyncMongoClient[dict[str, Any]], host: str) -> None:
-    try:
-        config = (await system.admin.command("replSetGetConfig"))["config"]
-    except OperationFailure as error:
-        if error.code != _NOT_YET_INITIALIZED:
-            raise
-        config = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": host}]}
-        await system.admin.command("replSetInitiate", config)
-    else:
-        if [member["host"] for member in config["members"]] != [host]:
-            # A node that does not find its own address in the configuration is no member, so nobody could
-            # agree to the change: hence by force. Being the only node, it contradicts nobody.
-            config["members"] = [{**config["members"][0], "host": host}]
-            config["version"] += 1
-            await system.admin.command("replSetReconfig", config, force=True)
-    deadline = time.monotonic() + _START_SECONDS
-    while not (await system.admin.command("hello")).get("isWritablePrimary"):
+async def _become_primary(system: AsyncMongoClient[dict[str, Any]], host: str, deadline: float) -> None:
+    while not (await _configure(system, host) and (await system.admin.command("hello"))["isWritablePrimary"]):
         if time.monotonic() > deadline:
             raise EmbeddedMongoError(
                 f"The embedded database did not become primary in {_START_SECONDS:.0f} s."
             )
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _configure(system: AsyncMongoClient[dict[str, Any]], host: str) -> bool:
+    """Have the node be the only member of its set. False while it is still reading its configuration.
+
+    After a change of port that takes it 30 s if the program which has the old port accepts connections but
+    does not answer: the node asks there whether that is itself.
+    """
+    try:
+        config = (await system.admin.command("replSetGetConfig"))["config"]
+    except OperationFailure as error:
+        if error.code != _NOT_YET_INITIALIZED:
+            raise
+        return await _initiate(system, host)
+    if [member["host"] for member in config["members"]] != [host]:
+        # A node that does not find its own address in the configuration is no member, so nobody could agree
+        # to the change: hence by force. Being the only node, it contradicts nobody.
+        config["members"] = [{**config["members"][0], "host": host}]
+        config["version"] += 1
+        await system.admin.command("replSetReconfig", config, force=True)
+    return True
+
+
+async def _initiate(system: AsyncMongoClient[dict[str, Any]], host: str) -> bool:
+    config = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": host}]}
+    try:
+        await system.admin.command("replSetInitiate", config)
+    except OperationFailure as error:
+        if error.code != _ALREADY_INITIALIZED:
+            raise
+        return False
+    return True
 
 
 async def _set_password(system: AsyncMongoClient[dict[str, Any]], password: str) -> None:

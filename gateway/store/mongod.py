@@ -138,7 +138,7 @@ class MongoDirectory:
 
     def set_unfinished_aside(self) -> bool:
         """Put away what a first start left that was killed too early to go on. False if there is none."""
-        if self._ready.exists() or not self.database.exists():
+        if self._ready.exists() or {path.name for path in self.database.iterdir()} <= {"mongod.lock"}:
             return False
         # Moved, not deleted: should the mark alone be lost, the data is still there. One such copy is kept.
         aside = self.root / "db.unfinished"
@@ -215,7 +215,9 @@ class MongoDirectory:
             for line in reversed(lines):
                 if '"s":"I"' not in line and (reason := _complaint(line)):
                     return reason
-        return said.strip().rpartition("\n")[2] or "it said nothing"
+        # The server's own lines are JSON; anything else is the loader's or the guard's.
+        plain = [line for line in said.splitlines() if line and not line.startswith("{")]
+        return plain[-1] if plain else "it was killed or said nothing"
 
 
 def port_is_free(port: int) -> bool:

@@ -39,7 +39,11 @@ PATTERNS: Final = {
         rf"{_TOKEN}/{_TOKEN}"
         rf"(?:[\t ]*;[\t ]*(?:{_TOKEN}=(?:{_TOKEN}|\"(?:[^\x00-\x08\n-\x1f\"\\\x7f]|\\[^\n\r])*\"))?)*"
     ),
-    # RFC 5646 without extensions: nearly every tag that is ever sent.
+    # Nearly every timestamp and language tag that is ever sent. The others need more than a pattern.
+    "plainTimestamp": (
+        r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+        r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?Z"
+    ),
     "plainLanguageTag": rf"(?:{_LANGUAGE}(?:-{_PRIVATE_USE})?|{_PRIVATE_USE})",
 }
 

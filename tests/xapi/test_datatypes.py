@@ -165,6 +165,16 @@ def test_the_schema_has_the_same_pattern(name: str) -> None:
     assert schema["$defs"][name] == {"type": "string", "pattern": f"^(?:{PATTERNS[name]})$"}
 
 
+@given(st.from_regex(PATTERNS["plainTimestamp"], fullmatch=True))
+def test_a_plain_timestamp_needs_no_second_look(text: str) -> None:
+    assert is_timestamp(text)
+
+
+@given(st.from_regex(PATTERNS["plainLanguageTag"], fullmatch=True))
+def test_a_plain_language_tag_needs_no_second_look(text: str) -> None:
+    assert is_language_tag(text)
+
+
 @given(MICROS)
 def test_a_written_timestamp_reads_as_the_same_instant(micros: int) -> None:
     text = format_timestamp(micros)

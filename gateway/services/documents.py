@@ -81,7 +81,9 @@ class Documents:
 
         def decide(present: Document | None) -> Outcome:
             current = present.etag if present else None
-            return rules.decide_put(preconditions, current=current, version=version, kind=query.kind)
+            return rules.decide_put(
+                preconditions, current=current, version=version, kind=query.kind, strict=True
+            )
 
         await self._change(query, content, decide)
 

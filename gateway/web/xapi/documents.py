@@ -69,7 +69,7 @@ async def _content(call: Call) -> Content:
 def _dated(response: web.Response, etag: str, modified: dt.datetime | None) -> web.Response:
     response.headers[hdrs.ETAG] = etag
     if modified is not None:
-        response.headers[hdrs.LAST_MODIFIED] = format_datetime(modified, usegmt=True)
+        response.headers[hdrs.LAST_MODIFIED] = format_datetime(modified.astimezone(dt.UTC), usegmt=True)
     return response
 
 

@@ -107,8 +107,7 @@ def absolute_url(url: str, content_base: str) -> str:
         return url
     parts = urlsplit(url)
     ascii_host = "".join(
-        part if part.isascii() else part.encode("idna").decode()
-        for part in re.split(r"([.@:])", parts.netloc)
+        part if part.isascii() else part.encode("idna").decode() for part in re.split(r"([@:])", parts.netloc)
     )
     return quote(parts._replace(netloc=ascii_host).geturl(), safe=_KEEP)
 

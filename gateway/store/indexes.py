@@ -62,19 +62,28 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_received", "received", "_id"),
         _index("expiry", "expires", expireAfterSeconds=0),
     ],
+    "courses": [_index("by_created", "created", "_id")],
+    "course_versions": [_index("by_course", "course", "number", unique=True)],
     "registrations": [
+        _index("by_created", "created", "_id"),
         _index("by_course", "course", "created", "_id"),
-        _index("by_actor", "actor_key", "course"),
+        _index("by_actor", "actor_key", "created", "_id"),
     ],
     "sessions": [
         # At most one open session per registration (cmi5 9.3.6.0).
         _index("open", "registration", unique=True, partialFilterExpression={"open": True}),
-        _index("by_registration", "registration", "launched"),
-        _index("by_fetch", "fetch_key", unique=True),
-        _index("idle", "open", "active_at", partialFilterExpression={"open": True}),
+        _index("by_fetch_key", "fetch_key", unique=True),
+        _index("by_registration", "registration", "launched", "_id"),
+        _index("by_launched", "launched", "_id"),
+        # What may have to be abandoned, and the list of open sessions.
+        _index("silent", "last_seen", partialFilterExpression={"open": True}),
+        _index("old", "launched", partialFilterExpression={"open": True}),
     ],
-    "course_versions": [_index("by_course", "course", "version", unique=True)],
-    "launch_links": [_index("expiry", "expires", expireAfterSeconds=0)],
+    "launch_links": [_index("expiry", "forget", expireAfterSeconds=0)],
+    "refusals": [
+        _index("by_session", "session", "time", "_id"),
+        _index("expiry", "expires", expireAfterSeconds=0),
+    ],
     "credentials": [_index("by_store", "store")],
 }
 

@@ -7,12 +7,18 @@ from typing import Any
 from pymongo import AsyncMongoClient
 
 from gateway.store.attachments import Attachments
+from gateway.store.course_files import CourseFiles
+from gateway.store.courses import Courses
 from gateway.store.credentials import Credentials
 from gateway.store.deliveries import Deliveries
 from gateway.store.documents import Documents
 from gateway.store.indexes import create_indexes
 from gateway.store.knowledge import Activities, Persons
+from gateway.store.launch_links import LaunchLinks
 from gateway.store.links import Links
+from gateway.store.refusals import Refusals
+from gateway.store.registrations import Registrations
+from gateway.store.sessions import Sessions
 from gateway.store.statements import Statements
 from gateway.store.writers import Writer
 
@@ -36,6 +42,12 @@ class Store:
         self.persons = Persons(self._database)
         self.deliveries = Deliveries(self._database)
         self.credentials = Credentials(self._database)
+        self.courses = Courses(self._database)
+        self.course_files = CourseFiles(self._database)
+        self.registrations = Registrations(self._database)
+        self.sessions = Sessions(self._database)
+        self.launch_links = LaunchLinks(self._database)
+        self.refusals = Refusals(self._database)
 
     async def prepare(self) -> None:
         """Create indexes and fixed documents. Idempotent, and safe from many processes at once."""

@@ -15,6 +15,11 @@ from pymongo.errors import PyMongoError
 Transaction: TypeAlias = AsyncClientSession
 Also: TypeAlias = Callable[[Transaction], Awaitable[None]]
 
+
+class Contended(Exception):
+    """Somebody else changed what this change was decided on: read it again and decide anew."""
+
+
 _ATTEMPTS = 8
 _TRANSIENT = "TransientTransactionError"
 # The commit may or may not have happened. Repeating the whole transaction is safe here because every one

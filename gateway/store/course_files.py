@@ -1,0 +1,83 @@
+"""The files of course packages, in GridFS: written once under a version's id, read in ranges.
+
+The id of a file is `<version>/<path>`, so a version cannot hold a path twice, and finding one is a look-up.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from gridfs.asynchronous import AsyncGridFSBucket
+from pymongo.asynchronous.database import AsyncDatabase
+
+BUCKET = "course_files"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourseFile:
+    """`size` in bytes; `chunk` is how many of them one chunk has."""
+
+    id: str
+    size: int
+    chunk: int
+    stored: dt.datetime
+
+
+class CourseFiles:
+    """The `course_files` bucket of one store."""
+
+    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+        self._bucket = AsyncGridFSBucket(database, bucket_name=BUCKET)
+        self._files = database[f"{BUCKET}.files"]
+        self._chunks = database[f"{BUCKET}.chunks"]
+
+    async def write(self, version: UUID, path: str, content: AsyncIterator[bytes]) -> int:
+        """Store a file; its size in bytes. When `content` raises, nothing of the file is kept."""
+        size = 0
+        stream = self._bucket.open_upload_stream_with_id(
+            _id(version, path), path, metadata={"version": version}
+        )
+        try:
+            async for part in content:
+                await stream.write(part)
+                size += len(part)
+        except BaseException:
+            await stream.abort()
+            raise
+        await stream.close()
+        return size
+
+    async def discard(self, version: UUID) -> None:
+        """Remove every file of a version."""
+        prefix = {"$gte": _id(version, ""), "$lt": _id(version, "") + "\U0010ffff"}
+        await self._files.delete_many({"_id": prefix})
+        await self._chunks.delete_many({"files_id": prefix})
+
+    async def find(self, version: UUID, path: str) -> CourseFile | None:
+        row = await self._files.find_one({"_id": _id(version, path)})
+        if row is None:
+            return None
+        return CourseFile(id=row["_id"], size=row["length"], chunk=row["chunkSize"], stored=row["uploadDate"])
+
+    async def paths(self, version: UUID) -> list[str]:
+        """The paths of a version's files, in alphabetical order."""
+        prefix = {"$gte": _id(version, ""), "$lt": _id(version, "") + "\U0010ffff"}
+        return [row["filename"] async for row in self._files.find({"_id": prefix}).sort("_id")]
+
+    async def read(self, file: CourseFile, start: int, stop: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to, not including, `stop`."""
+        if start >= stop:
+            return
+        wanted = {"$gte": start // file.chunk, "$lte": (stop - 1) // file.chunk}
+        cursor = self._chunks.find({"files_id": file.id, "n": wanted}).sort("n").batch_size(4)
+        async for row in cursor:
+            begin = row["n"] * file.chunk
+            yield bytes(row["data"][max(0, start - begin) : stop - begin])
+
+
+def _id(version: UUID, path: str) -> str:
+    return f"{version}/{path}"

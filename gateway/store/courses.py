@@ -1,0 +1,178 @@
+"""Courses and their versions: what was imported, as the structure that launches read.
+
+A version never changes once it is there, so whoever read it may keep it. The course document says which
+version is the current one and what an administrator changed about all of them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pymongo import ReturnDocument
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DocumentTooLarge, DuplicateKeyError
+
+from gateway.errors import TooLarge
+from gateway.store.transactions import Transaction, transact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCourse:
+    """`title` is a language map, `version` the current version's id, `overrides` JSON."""
+
+    id: UUID
+    publisher_id: str
+    title: Mapping[str, str]
+    version: UUID
+    number: int
+    created: dt.datetime
+    updated: dt.datetime
+    overrides: bytes = b"{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourseVersion:
+    """`number` counts from 1 in each course. `structure` is plain data; `size` the bytes of its files."""
+
+    id: UUID
+    course: UUID
+    number: int
+    structure: Mapping[str, Any]
+    packaged: bool
+    files: int
+    size: int
+    created: dt.datetime
+    warnings: tuple[Mapping[str, str], ...] = ()
+
+
+class Courses:
+    """The `courses` and `course_versions` collections of one store."""
+
+    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+        self._client = database.client
+        self._courses = database["courses"]
+        self._versions = database["course_versions"]
+
+    # -- commands ----------------------------------------------------------------------------------------
+
+    async def create(self, course: StoredCourse, version: CourseVersion) -> None:
+        """Store a new course with its first version. Raises TooLarge."""
+
+        async def write(transaction: Transaction) -> None:
+            await self._insert_version(version, transaction)
+            await self._courses.insert_one(_course_document(course), session=transaction)
+
+        await transact(self._client, write)
+
+    async def add_version(self, version: CourseVersion, title: Mapping[str, str]) -> bool:
+        """Make `version` the current one; False if another version has that number. Raises TooLarge."""
+
+        async def write(transaction: Transaction) -> None:
+            await self._insert_version(version, transaction)
+            change = {
+                "version": version.id,
+                "number": version.number,
+                "title": dict(title),
+                "updated": version.created,
+            }
+            await self._courses.update_one({"_id": version.course}, {"$set": change}, session=transaction)
+
+        try:
+            await transact(self._client, write)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    async def override(self, course_id: UUID, overrides: bytes, now: dt.datetime) -> StoredCourse | None:
+        """Replace what applies to every launch of the course; None if there is no such course."""
+        row = await self._courses.find_one_and_update(
+            {"_id": course_id},
+            {"$set": {"overrides": overrides, "updated": now}},
+            return_document=ReturnDocument.AFTER,
+        )
+        return _course(row) if row else None
+
+    async def _insert_version(self, version: CourseVersion, transaction: Transaction) -> None:
+        try:
+            await self._versions.insert_one(_version_document(version), session=transaction)
+        except DocumentTooLarge:
+            raise TooLarge("the course structure has more blocks and AUs than can be stored") from None
+
+    # -- queries -----------------------------------------------------------------------------------------
+
+    async def get(self, course_id: UUID) -> StoredCourse | None:
+        row = await self._courses.find_one({"_id": course_id})
+        return _course(row) if row else None
+
+    async def version(self, version_id: UUID) -> CourseVersion | None:
+        row = await self._versions.find_one({"_id": version_id})
+        return _version(row) if row else None
+
+    async def list(self, *, search: str | None = None, limit: int = 100) -> list[StoredCourse]:
+        """Courses, newest first; with `search` those whose title or publisher id holds that text."""
+        condition: dict[str, Any] = {}
+        if search:
+            holds = {"$regex": re.escape(search), "$options": "i"}
+            condition = {"$or": [{"titles": holds}, {"publisher_id": holds}]}
+        cursor = self._courses.find(condition).sort([("created", -1), ("_id", -1)]).limit(limit)
+        return [_course(row) async for row in cursor]
+
+
+def _course_document(course: StoredCourse) -> dict[str, Any]:
+    return {
+        "_id": course.id,
+        "publisher_id": course.publisher_id,
+        "title": dict(course.title),
+        "titles": list(course.title.values()),
+        "version": course.version,
+        "number": course.number,
+        "created": course.created,
+        "updated": course.updated,
+        "overrides": course.overrides,
+    }
+
+
+def _course(row: Mapping[str, Any]) -> StoredCourse:
+    return StoredCourse(
+        id=row["_id"],
+        publisher_id=row["publisher_id"],
+        title=row["title"],
+        version=row["version"],
+        number=row["number"],
+        created=row["created"],
+        updated=row["updated"],
+        overrides=bytes(row["overrides"]),
+    )
+
+
+def _version_document(version: CourseVersion) -> dict[str, Any]:
+    return {
+        "_id": version.id,
+        "course": version.course,
+        "number": version.number,
+        "structure": dict(version.structure),
+        "packaged": version.packaged,
+        "files": version.files,
+        "size": version.size,
+        "created": version.created,
+        "warnings": [dict(warning) for warning in version.warnings],
+    }
+
+
+def _version(row: Mapping[str, Any]) -> CourseVersion:
+    return CourseVersion(
+        id=row["_id"],
+        course=row["course"],
+        number=row["number"],
+        structure=row["structure"],
+        packaged=row["packaged"],
+        files=row["files"],
+        size=row["size"],
+        created=row["created"],
+        warnings=tuple(row["warnings"]),
+    )

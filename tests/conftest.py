@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
+from gateway.services.services import Services
 from gateway.store.connection import Client, Document, connect
+from gateway.store.store import Store
+from tests.gateway import Gateway, running, settings_for
 from tests.mongo import mongo_for_the_run, new_database_name
 
 
@@ -38,4 +44,32 @@ def database(mongo_client: Client, database_name: str) -> AsyncDatabase[Document
     return mongo_client[database_name]
 
 
-# What is built on the database - the store, the gateway as a server - is assembled below.
+@pytest.fixture
+async def store(mongo_client: Client, database_name: str) -> Store:
+    store = Store(mongo_client, database_name)
+    await store.prepare()
+    return store
+
+
+@pytest.fixture
+async def services(store: Store) -> AsyncIterator[Services]:
+    """The uses of `store`, with their background work running."""
+    services = Services(store, settings_for(store.name), more_key=b"k" * 32)
+    task = asyncio.create_task(services.run())
+    yield services
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+@pytest.fixture
+async def gateway(mongo_client: Client, database_name: str) -> AsyncIterator[Gateway]:
+    """The whole gateway with its default settings, served on a free port."""
+    async with running(mongo_client, settings_for(database_name)) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def serve(mongo_client: Client, database_name: str) -> Callable[..., AbstractAsyncContextManager[Gateway]]:
+    """Starts a gateway with other settings, or again: `async with serve(xapi__page_size=2) as gateway`."""
+    return lambda **flags: running(mongo_client, settings_for(database_name, **flags))

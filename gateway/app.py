@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator, Mapping
 import structlog
 from aiohttp import web
 
-from gateway.keys import ACCESS, SERVICES, SETTINGS
+from gateway.keys import ACCESS, SERVICES, SETTINGS, TOKENS
 from gateway.services.access import Access, SessionGrant
-from gateway.services.services import Services, enduring
+from gateway.services.services import Services, enduring, utc_now
+from gateway.services.tokens import TokenIssuer
 from gateway.settings import Settings
 from gateway.store.connection import Client
 from gateway.store.secrets import shared_secret
 from gateway.store.store import Store
-from gateway.web import ops, xapi
+from gateway.web import oauth, ops, xapi
 from gateway.web.cors import Cors
 from gateway.web.errors import errors_to_json
 from gateway.web.requests import request_id
@@ -56,15 +57,19 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
     """The gateway's application. Its background work runs while it is started."""
     app = web.Application(middlewares=[request_id, errors_to_json], client_max_size=settings.xapi.max_body)
     app[SETTINGS], app[SERVICES] = settings, services
+    default = services[settings.stores.default].store
     app[ACCESS] = Access(
-        services[settings.stores.default].store.credentials,
+        default.credentials,
+        default.tokens,
         home_page=public_url(settings),
         find_session=_no_session,
     )
+    app[TOKENS] = TokenIssuer(app[ACCESS], default.tokens, clock=utc_now)
     cors = Cors(settings.cors.allow_origins)
     base = settings.server.base_path
-    for path, default in (("/v1/xapi", Version.V1), ("/xapi", Version.V2)):
-        app.add_subapp(f"{base}{path}", xapi.subapp(f"{base}{path}", default, cors))
+    for path, version in (("/v1/xapi", Version.V1), ("/xapi", Version.V2)):
+        app.add_subapp(f"{base}{path}", xapi.subapp(f"{base}{path}", version, cors))
+    oauth.add_routes(app)
     ops.add_routes(app)
     app.cleanup_ctx.append(_background)
     return app

@@ -8,8 +8,10 @@ from aiohttp import web
 
 from gateway.services.access import Access
 from gateway.services.services import Services
+from gateway.services.tokens import TokenIssuer
 from gateway.settings import Settings
 
 SETTINGS = web.AppKey("settings", Settings)
 ACCESS = web.AppKey("access", Access)
+TOKENS = web.AppKey("tokens", TokenIssuer)
 SERVICES: web.AppKey[Mapping[str, Services]] = web.AppKey("services", Mapping)

@@ -11,13 +11,14 @@ import binascii
 import datetime as dt
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from gateway.errors import Forbidden, Unauthorized
 from gateway.store.credentials import Credential, Credentials
+from gateway.store.tokens import Tokens
 
 REMEMBER_FOR = 5.0  # seconds
 _REMEMBER_AT_MOST = 10_000
@@ -94,8 +95,11 @@ class SessionGrant:
 class Access:
     """Authenticates requests against the credentials of all stores, and against AU sessions."""
 
-    def __init__(self, credentials: Credentials, *, home_page: str, find_session: FindSession) -> None:
+    def __init__(
+        self, credentials: Credentials, tokens: Tokens, *, home_page: str, find_session: FindSession
+    ) -> None:
         self._credentials = credentials
+        self._tokens = tokens
         self._home_page = home_page
         self._find_session = find_session
         self._remembered: dict[str, tuple[float, Grant]] = {}
@@ -108,16 +112,27 @@ class Access:
         remembered = self._remembered.get(authorization)
         if remembered is not None and remembered[0] > time.monotonic():
             return remembered[1]
-        key, secret = decode_basic(authorization)
-        credential = await self._credentials.authenticate(key, secret)
-        if credential is None:
-            return await self._session_grant(key, secret)
-        grant = self._grant(credential)
+        scheme, _, text = authorization.strip().partition(" ")
+        if scheme.lower() == "bearer":
+            grant = await self._token_grant(text.strip())
+        else:
+            key, secret = decode_basic(authorization)
+            credential = await self._credentials.authenticate(key, secret)
+            if credential is None:
+                return await self._session_grant(key, secret)
+            grant = self.grant(credential)
         if len(self._remembered) >= _REMEMBER_AT_MOST:
             self._remembered.clear()
         self._remembered[authorization] = (time.monotonic() + REMEMBER_FOR, grant)
-        self._used.add(credential.key)
+        self._used.add(grant.key)
         return grant
+
+    async def credential(self, key: str, secret: str) -> Credential:
+        """The credential of a key and its secret; raises Unauthorized."""
+        credential = await self._credentials.authenticate(key, secret)
+        if credential is None:
+            raise Unauthorized("the client is unknown, its secret is wrong, or it was revoked")
+        return credential
 
     def forget(self) -> None:
         """Ask MongoDB again for every key (after this process changed a credential)."""
@@ -127,6 +142,16 @@ class Access:
         """Record which credentials were used since the last call."""
         used, self._used = self._used, set()
         await self._credentials.used(sorted(used), dt.datetime.now(dt.UTC))
+
+    async def _token_grant(self, text: str) -> Grant:
+        challenge = 'Bearer error="invalid_token"'
+        token = await self._tokens.find(text, dt.datetime.now(dt.UTC))
+        credential = await self._credentials.get(token.key) if token else None
+        if token is None or credential is None or credential.revoked is not None:
+            raise Unauthorized(
+                "the token is unknown, expired or revoked", challenge=challenge
+            )
+        return replace(self.grant(credential), scopes=effective(token.scopes))
 
     async def _session_grant(self, key: str, secret: str) -> Grant:
         # Sessions are never remembered: their token must die with them at once (cmi5 8.1.2).
@@ -141,7 +166,8 @@ class Access:
             session=session.session,
         )
 
-    def _grant(self, credential: Credential) -> Grant:
+    def grant(self, credential: Credential) -> Grant:
+        """What a credential may do."""
         return Grant(
             key=credential.key,
             store=credential.store,
@@ -157,7 +183,7 @@ def decode_basic(authorization: str) -> tuple[str, str]:
     """User name and password of a Basic header (RFC 7617); raises Unauthorized."""
     scheme, _, encoded = authorization.strip().partition(" ")
     if scheme.lower() != "basic":
-        raise Unauthorized("the Authorization header must use the Basic scheme")
+        raise Unauthorized("the Authorization header must use the Basic or the Bearer scheme")
     try:
         pair = base64.b64decode(encoded.strip(), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):

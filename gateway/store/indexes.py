@@ -85,6 +85,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("expiry", "expires", expireAfterSeconds=0),
     ],
     "credentials": [_index("by_store", "store")],
+    "tokens": [_index("expiry", "expires", expireAfterSeconds=0)],
 }
 
 

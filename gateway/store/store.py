@@ -20,6 +20,7 @@ from gateway.store.refusals import Refusals
 from gateway.store.registrations import Registrations
 from gateway.store.sessions import Sessions
 from gateway.store.statements import Statements
+from gateway.store.tokens import Tokens
 from gateway.store.writers import Writer
 
 # What was stored shortly before a dead writer's floor may have been waiting for its links, too.
@@ -42,6 +43,7 @@ class Store:
         self.persons = Persons(self._database)
         self.deliveries = Deliveries(self._database)
         self.credentials = Credentials(self._database)
+        self.tokens = Tokens(self._database)
         self.courses = Courses(self._database)
         self.course_files = CourseFiles(self._database)
         self.registrations = Registrations(self._database)

@@ -55,7 +55,8 @@ def _json(value: object, status: int = 200, headers: dict[str, str] | None = Non
 
 def add_routes(app: web.Application) -> None:
     """`/healthz`, `/readyz` and, where it is enabled, `/metrics`."""
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
+    base = app[SETTINGS].server.base_path
+    app.router.add_get(f"{base}/healthz", healthz)
+    app.router.add_get(f"{base}/readyz", readyz)
     if app[SETTINGS].metrics.enabled:
-        app.router.add_get("/metrics", metrics)
+        app.router.add_get(f"{base}/metrics", metrics)

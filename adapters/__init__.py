@@ -1,1 +1,47 @@
-"""The mapping engine: YAML in, pure functions from vendor payloads to xAPI statements out. Performs no I/O."""
+"""The mapping engine: YAML in, pure functions from vendor payloads to xAPI statements out.
+
+Performs no I/O, except `adapters.files`, which reads mapping files. Knows nothing of the gateway around it.
+"""
+
+from adapters.lints import Lint, MappingError, render
+from adapters.loader import load_mapping
+from adapters.mapping import Mapping, Wanted
+from adapters.outcomes import (
+    Accepted,
+    Adapted,
+    Answered,
+    Event,
+    Failed,
+    Held,
+    Lookups,
+    Outcome,
+    Received,
+    Refused,
+    Request,
+    Skipped,
+    Unmatched,
+    Verified,
+)
+
+__all__ = [
+    "Accepted",
+    "Adapted",
+    "Answered",
+    "Event",
+    "Failed",
+    "Held",
+    "Lint",
+    "Lookups",
+    "Mapping",
+    "MappingError",
+    "Outcome",
+    "Received",
+    "Refused",
+    "Request",
+    "Skipped",
+    "Unmatched",
+    "Verified",
+    "Wanted",
+    "load_mapping",
+    "render",
+]

@@ -1,0 +1,143 @@
+"""How an event was mapped: which rules were tried and why, where fields came from, what nobody read. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from adapters.expressions.values import EvaluationError
+from adapters.mapping import Mapping
+from adapters.outcomes import Adapted, Event, Failed, Held, Lookups, Outcome, Skipped, Unmatched
+from adapters.rules import Rule
+from adapters.statements import Maker
+from adapters.tracing import Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTried:
+    """One rule and why it did or did not apply."""
+
+    rule: str
+    applies: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of a template: what is written in the mapping, where, and the value it had."""
+
+    path: str
+    expression: str
+    file: str
+    line: int
+    column: int
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Everything about one event. `unread` are payload paths that no expression looked at."""
+
+    event_id: str
+    outcome: Outcome
+    rules: tuple[RuleTried, ...]
+    fields: tuple[Field, ...]
+    unread: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The explanation as a JSON object."""
+        kind = type(self.outcome).__name__.lower()
+        return {
+            "event_id": self.event_id,
+            "outcome": {"kind": kind, **asdict(self.outcome)},
+            "rules": [asdict(one) for one in self.rules],
+            "fields": [asdict(one) for one in self.fields],
+            "unread": list(self.unread),
+        }
+
+
+def explain(mapping: Mapping, event: Event, lookups: Lookups, *, delivery: str | None = None) -> Explanation:
+    """Map an event with a copy of the mapping that records; the outcome is the same as that of `adapt`."""
+    traced = mapping.traced()
+    trace = Trace(event.body)
+    scope = traced._event_scope(event, lookups)
+    scope.trace = trace
+    scope.private.trace = trace
+    outcome = traced.run(scope, Maker(traced.origin, traced.namespace, delivery=delivery))
+    if traced.event_plan.event_id is not None:
+        _quietly(traced.event_plan.event_id, scope)
+    return Explanation(
+        event_id=event.event_id,
+        outcome=outcome,
+        rules=tuple(_tried(traced, scope, outcome)),
+        fields=tuple(
+            Field(
+                path=one.path,
+                expression=one.expression,
+                file=one.place.source.name,
+                line=one.place.line,
+                column=one.place.column,
+                value=one.value,
+            )
+            for one in trace.written
+            if "${" in one.expression or one.path
+        ),
+        unread=tuple(trace.unread()),
+    )
+
+
+def _quietly(closure: Any, scope: Any) -> None:
+    try:
+        closure(scope)
+    except EvaluationError:
+        return
+
+
+def _tried(mapping: Mapping, scope: Any, outcome: Outcome) -> list[RuleTried]:
+    found: list[RuleTried] = []
+    decided = False
+    scope.trace = None
+    for rule in mapping.rules:
+        if decided and not mapping.all_rules:
+            found.append(RuleTried(rule=rule.name, applies=False, reason="not tried: the first match wins"))
+            continue
+        applies, reason = _why(rule, scope)
+        decided = decided or applies
+        found.append(RuleTried(rule=rule.name, applies=applies, reason=reason))
+    return found
+
+
+def _why(rule: Rule, scope: Any) -> tuple[bool, str]:
+    parts: list[str] = []
+    try:
+        for match in rule.matches:
+            if not match.holds(scope):
+                return False, f"match {match.shown} ✗, it is {_brief(match.value(scope))}"
+            parts.append(f"match {match.shown} ✓")
+        if rule.when is not None:
+            if not rule.when(scope):
+                return False, "; ".join([*parts, f"when {rule.when_text} ✗"])
+            parts.append(f"when {rule.when_text} ✓")
+    except EvaluationError as error:
+        return False, "; ".join([*parts, error.message])
+    return True, "; ".join(parts) or "no condition"
+
+
+def _brief(value: Any) -> str:
+    written = "absent" if value is None else repr(value)
+    return written if len(written) <= 60 else written[:60] + "…"
+
+
+def describe(outcome: Outcome) -> str:
+    """An outcome in one line."""
+    if isinstance(outcome, Adapted):
+        count = len(outcome.statements)
+        return f"{count} statement{'s' if count != 1 else ''} by rule {outcome.rule}"
+    if isinstance(outcome, Skipped):
+        return f"skipped by rule {outcome.rule}: {outcome.reason}"
+    if isinstance(outcome, Unmatched):
+        return f"no rule matches{f' {outcome.kind}' if outcome.kind else ''}"
+    if isinstance(outcome, Held):
+        return f"held by rule {outcome.rule}: waits for {', '.join(':'.join(one) for one in outcome.missing)}"
+    assert isinstance(outcome, Failed)
+    return "failed: " + "; ".join(lint.message for lint in outcome.problems)

@@ -1,0 +1,83 @@
+"""Mapping files on disk: the one module of this package that reads anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from adapters.lints import Lint, MappingError
+from adapters.loader import load_mapping
+from adapters.mapping import Mapping
+from adapters.yaml_source import MAX_BYTES
+
+TEST_SUFFIX = ".test.yaml"
+
+
+def reader(folder: Path) -> Callable[[str], str | None]:
+    """Give the text of files inside a folder by relative path; anything outside does not exist."""
+    root = folder.resolve()
+
+    def read(path: str) -> str | None:
+        found = (root / path).resolve()
+        if not found.is_relative_to(root) or not found.is_file() or found.stat().st_size > MAX_BYTES:
+            return None
+        try:
+            return found.read_text("utf-8")
+        except UnicodeDecodeError:
+            return None
+
+    return read
+
+
+def mapping_paths(folder: Path) -> list[Path]:
+    """The mapping files of a folder: `*.yaml`, but no test files and nothing that starts with `_`."""
+    found = (path for pattern in ("*.yaml", "*.yml") for path in folder.glob(pattern))
+    return sorted(
+        path for path in found if not path.name.endswith(TEST_SUFFIX) and not path.name.startswith("_")
+    )
+
+
+def load_file(path: Path, *, root: Path | None = None) -> Mapping:
+    """Load one mapping; includes are looked up below `root`, which is the file's folder when not given."""
+    folder = root if root is not None else path.parent
+    return load_mapping(read_text(path), _shown(path, folder), files=reader(folder))
+
+
+def read_text(path: Path) -> str:
+    """A mapping's text; raises `MappingError` for what is no text file."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise MappingError([_lint(path, "E006", "the file is larger than 1 MiB")])
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise MappingError([_lint(path, "E001", "the file is not UTF-8 text")]) from None
+    except OSError as error:
+        raise MappingError([_lint(path, "E001", f"cannot be read: {error.strerror}")]) from None
+
+
+def load_folder(path: Path) -> dict[str, Mapping]:
+    """Load every mapping of a folder by adapter name; raises `MappingError` with all findings."""
+    found: dict[str, Mapping] = {}
+    lints: list[Lint] = []
+    for file in mapping_paths(path):
+        try:
+            mapping = load_file(file)
+        except MappingError as error:
+            lints.extend(error.lints)
+            continue
+        if mapping.name in found:
+            message = f"adapter {mapping.name!r} is already defined by {found[mapping.name].file}"
+            lints.append(_lint(file, "E114", message))
+        found[mapping.name] = mapping
+    if lints:
+        raise MappingError(lints)
+    return found
+
+
+def _shown(path: Path, folder: Path) -> str:
+    resolved, root = path.resolve(), folder.resolve()
+    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else path.name
+
+
+def _lint(path: Path, code: str, message: str) -> Lint:
+    return Lint(code=code, file=path.name, line=1, column=1, level="error", message=message)

@@ -1,0 +1,372 @@
+"""Mapping text to a compiled `Mapping`: everything wrong with a file is told at once. Performs no I/O."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from adapters.expressions.environment import (
+    MAPPING_NAMES,
+    REQUEST_NAMES,
+    Closure,
+    Collected,
+    CompileError,
+    Env,
+)
+from adapters.expressions.scope import Scope
+from adapters.expressions.values import EvaluationError, text
+from adapters.functions.times import zone
+from adapters.grammar import MAPPING
+from adapters.identity import Identity, Undecided
+from adapters.lints import Lint, MappingError
+from adapters.mapping import DirectoryEntry, EventPlan, Mapping
+from adapters.model import Block, check
+from adapters.outcomes import Request
+from adapters.privacy import Hidden, hidden_path
+from adapters.receive.loader import ReceiveLoader, headers_in, names_in
+from adapters.receive.receiver import Receiver
+from adapters.rule_loader import RuleLoader
+from adapters.rules import RuleIndex
+from adapters.sharing import Shared, gather
+from adapters.shorthand import Shorthand
+from adapters.statements import Origin
+from adapters.templates import Templates
+from adapters.vocabulary import SHIPPED, Vocabulary
+from adapters.yaml_source import MapNode, Node, Place, ScalarNode, plain, read_yaml
+
+Files = Callable[[str], str | None]
+
+_EVENT_NAMES = frozenset({"body", "headers", "index", "item", "query"})
+_PERSON_NAMES = _EVENT_NAMES | {"event_id", "received_at", "source"}
+
+
+def load_mapping(text: str, name: str, *, files: Files | None = None, tracing: bool = False) -> Mapping:
+    """Compile a mapping. `name` is its file's path inside the mappings folder, as messages show it.
+
+    `files` gives the text of an included path, or None. Raises `MappingError` with every finding; findings
+    that do not prevent use are on `Mapping.lints`. `tracing` compiles for `explain`.
+    """
+    node = read_yaml(text, name)
+    lints = check(node, MAPPING, "the mapping")
+    if not isinstance(node, MapNode):
+        raise MappingError(lints)
+    shared = gather(node, text, name, files)
+    loader = _Loader(node, shared, files, tracing=tracing)
+    mapping = loader.load(name, lambda: load_mapping(text, name, files=files, tracing=True))
+    found = _sorted([*lints, *shared.lints, *loader.collected.lints, *mapping.lints])
+    if any(lint.level == "error" for lint in found):
+        raise MappingError(found)
+    return replace(mapping, lints=tuple(found))
+
+
+def _sorted(lints: list[Lint]) -> list[Lint]:
+    return sorted(dict.fromkeys(lints), key=lambda lint: (lint.file, lint.line, lint.column, lint.code))
+
+
+class _Loader:
+    """Compiles the parts of one mapping in the order in which they depend on each other."""
+
+    def __init__(self, node: MapNode, shared: Shared, files: Files | None, *, tracing: bool) -> None:
+        self.node = node
+        self.block = Block(node)
+        self.shared = shared
+        self.files = files
+        self.collected = Collected()
+        self.templates = Templates(shared.fragments)
+        batched = "batch" in self.block.block("receive")
+        names = MAPPING_NAMES if batched else MAPPING_NAMES - {"item"}
+        self.env = Env(
+            collected=self.collected,
+            names=names - {"parent"},
+            timezone=self.timezone(),
+            tables={name: self.table(table, name) for name, table in shared.tables.items()},
+            tracing=tracing,
+        )
+        self.source = {key: value for key, value in self.plain("source").items() if isinstance(value, str)}
+
+    def plain(self, key: str) -> dict[str, Any]:
+        node = self.block.get(key)
+        found = plain(node) if node is not None else {}
+        return found if isinstance(found, dict) else {}
+
+    def report(self, lint: Lint) -> None:
+        self.collected.lints.append(lint)
+
+    def load(self, name: str, traced: Callable[[], Mapping]) -> Mapping:
+        rules = None
+        event_plan = None
+        adapter = self.block.text("adapter") or name
+        try:
+            receiver, event_plan = self.receive()
+            identities = self.identities()
+            directories = self.directories()
+            env = self.variables(
+                replace(self.env, identities=_agents(identities), directories=directories[1])
+            )
+            rules = RuleLoader(env, self.templates, self.vocabulary(), self.shared.fragments).load(self.block)
+        except CompileError as error:
+            self.report(error.lint)
+        if rules is None or event_plan is None:
+            raise MappingError(_sorted([*self.shared.lints, *self.collected.lints]))
+        origin = self.origin(adapter)
+        return Mapping(
+            name=adapter,
+            file=name,
+            version=self.block.integer("version", 1),
+            revision=self.shared.revision(),
+            lints=tuple(self.hidden_reads()),
+            texts=dict(self.shared.texts),
+            node=self.node,
+            origin=origin,
+            namespace=origin.namespace(),
+            source=self.source,
+            receiver=receiver,
+            event_plan=event_plan,
+            hidden=self.hidden(),
+            identities=tuple(identities.values()),
+            directories=directories[0],
+            index=RuleIndex(tuple(rules)),
+            all_rules=self.block.text("mode", "first") == "all",
+            reads=tuple(self.collected.reads),
+            tables_used=frozenset(self.collected.tables_used),
+            traced=traced,
+        )
+
+    def timezone(self) -> str | None:
+        node = self.block.block("source").scalar("timezone")
+        if node is None or node.value is None:
+            return None
+        if zone(node.text) is None:
+            self.report(
+                node.place.lint("E111", f"unknown time zone {node.text!r}; IANA names such as Europe/Vienna")
+            )
+        return node.text
+
+    def table(self, node: Node, name: str) -> dict[str, Any]:
+        """A table's values by key; `{ file: x.csv }` reads two columns of an included file."""
+        if not isinstance(node, MapNode):
+            self.report(node.place.lint("E111", f"table {name} is a mapping of keys to values"))
+            return {}
+        named = node.items.get("file")
+        if len(node.items) == 1 and isinstance(named, ScalarNode) and named.text.endswith(".csv"):
+            found = self.files(named.text) if self.files is not None else None
+            if found is None:
+                self.report(named.place.lint("E115", f"there is no file {named.text!r}"))
+                return {}
+            self.shared.texts.setdefault(named.text, found)
+            return {row[0]: row[1] for row in csv.reader(io.StringIO(found)) if len(row) >= 2}
+        return {key: plain(value) for key, value in node.items.items()}
+
+    def vocabulary(self) -> Vocabulary:
+        words = self.plain("vocabulary")
+        texts = {
+            kind: {key: value for key, value in (words.get(kind) or {}).items() if isinstance(value, str)}
+            for kind in ("verbs", "types")
+        }
+        return SHIPPED.extended(texts["verbs"], texts["types"])
+
+    def origin(self, adapter: str) -> Origin:
+        return Origin(
+            adapter=adapter,
+            version=self.block.integer("version", 1),
+            platform=self.source.get("platform"),
+            timezone=self.env.timezone,
+            provenance=self.block.flag("provenance", default=True),
+            shorthand=Shorthand(self.source.get("language", "und"), self.vocabulary()),
+        )
+
+    # -- receive
+
+    def receive(self) -> tuple[Receiver | None, EventPlan]:
+        block = self.block.block("receive")
+        plan = self.event_plan(block)
+        if block.node is None:
+            return None, plan[0]
+        env = Env(collected=self.collected, names=REQUEST_NAMES - {"timestamp"}, receiving=True)
+        loader = ReceiveLoader(block, env, self.templates)
+        found = loader.load()
+        event_plan = self.backed_by_body(plan, found.signs_headers, signed_only=found.signed_only)
+        decoder = loader.decoder()
+        receiver = Receiver(
+            methods=tuple(method.upper() for method in block.texts("methods")) or ("POST",),
+            content_types=tuple(one.lower() for one in block.texts("content_types")) or decoder.content_types,
+            max_body=loader.max_body(),
+            ip_allow=loader.networks(),
+            checks=found.checks,
+            handshakes=found.handshakes,
+            decoder=decoder,
+            reject_bad_payload=block.text("on_bad_payload", "store") == "reject",
+            ack_status=loader.status("ack", 200, (200, 202, 204)),
+            refuse_status=loader.status("refuse", 401, (401, 403)),
+            secrets=frozenset(self.collected.secrets),
+            reads_body_first=found.reads_body,
+            key=_delivery_key(event_plan),
+        )
+        return receiver, event_plan
+
+    def event_plan(self, block: Block) -> tuple[EventPlan, ScalarNode | None]:
+        env = replace(self.env, names=_EVENT_NAMES - ({"item"} if "batch" not in block else set()))
+        batch, event_id = block.get("batch"), block.get("event_id")
+        without_items = replace(env, names=frozenset({"body", "headers", "query"}))
+        items, items_path = (None, None) if batch is None else self.templates.parsed(batch, without_items)
+        plan = EventPlan(
+            batch=items,
+            items_path=items_path,
+            event_id=self.templates.template(event_id, env) if event_id is not None else None,
+            mix_in_body=False,
+            place=batch.place if batch is not None else self.node.place,
+        )
+        return plan, event_id if isinstance(event_id, ScalarNode) else None
+
+    def backed_by_body(
+        self, plan: tuple[EventPlan, ScalarNode | None], signed: set[str], *, signed_only: bool
+    ) -> EventPlan:
+        """Where only the body is signed, an id from a header or the query can be forged on a replay."""
+        event_plan, node = plan
+        if node is None or not signed_only:
+            return event_plan
+        unsigned = headers_in(node) - signed
+        if "headers" in names_in(node) and not headers_in(node):
+            unsigned.add("…")
+        if "query" in names_in(node) or unsigned:
+            message = "event_id comes from an unsigned header or the query; the body's hash is added to it"
+            self.report(node.place.lint("W311", message))
+            return replace(event_plan, mix_in_body=True)
+        return event_plan
+
+    # -- people, directories, variables
+
+    def identities(self) -> dict[str, Identity]:
+        names = _PERSON_NAMES if "item" in self.env.names else _PERSON_NAMES - {"item"}
+        env = replace(self.env, names=frozenset(names))
+        own = self.source.get("home_page", "")
+        found: dict[str, Identity] = {}
+        block = self.block.block("identity")
+        for name, node in (block.node.items if block.node is not None else {}).items():
+            one = Block(node)
+            if one.node is None:
+                continue
+            by: list[tuple[str, Closure]] = []
+            for candidate in one.listed("by"):
+                if not isinstance(candidate, MapNode) or len(candidate.items) != 1:
+                    self.report(candidate.place.lint("E111", "a candidate is one `kind: value`"))
+                    continue
+                ((kind, value),) = candidate.items.items()
+                by.append((kind, self.templates.template(value, env)))
+            home_page = one.text("home_page", own)
+            if not own or not home_page:
+                self.report(one.place().lint("E112", f"identity.{name} needs source.home_page, an IRI"))
+            found[name] = Identity(
+                name=name,
+                by=tuple(by),
+                home_page=home_page,
+                own_home_page=own,
+                unresolved=one.text("unresolved", "pseudonym"),  # type: ignore[arg-type]
+                place=one.place(),
+                slot=self.env.slot(),
+            )
+        return found
+
+    def directories(self) -> tuple[tuple[DirectoryEntry, ...], dict[str, Closure]]:
+        block = self.block.block("directory")
+        entries: list[DirectoryEntry] = []
+        closures: dict[str, Closure] = {}
+        for name, node in (block.node.items if block.node is not None else {}).items():
+            one = Block(node)
+            key = one.get("key")
+            if one.node is None or key is None:
+                continue
+            entry = DirectoryEntry(name=name, set=one.text("set"), key=self.templates.template(key, self.env))
+            entries.append(entry)
+            closures[name] = _entry(entry, one.text("on_missing", "absent"), one.place())
+        return tuple(entries), closures
+
+    def variables(self, env: Env) -> Env:
+        return RuleLoader(env, self.templates, SHIPPED, {}).variables(self.block.get("let"), env)
+
+    # -- privacy
+
+    def hidden(self) -> tuple[Hidden, ...]:
+        block = self.block.block("privacy")
+        found: list[Hidden] = []
+        for action in ("drop", "mask"):
+            for node in block.listed(action):
+                only = False
+                path = node
+                if isinstance(node, MapNode):
+                    inner = Block(node)
+                    path = inner.get("path") or node
+                    only = inner.flag("for_identity_only", default=False)
+                if not isinstance(path, ScalarNode):
+                    self.report(
+                        node.place.lint("E111", "a path, or { path, for_identity_only: true }, is wanted")
+                    )
+                    continue
+                keys = hidden_path(path)
+                if isinstance(keys, Lint):
+                    self.report(keys)
+                else:
+                    found.append(Hidden(keys, action, only))
+        return tuple(found)
+
+    def hidden_reads(self) -> list[Lint]:
+        """Warn where an expression reads what `privacy.drop` removes; it will always be absent."""
+        dropped = [one for one in self.hidden() if one.action == "drop" and not one.for_identity_only]
+        lints: list[Lint] = []
+        for read in self.collected.reads:
+            for one in dropped:
+                keys = tuple(map(str, read.keys))
+                if read.root == "body" and keys[: len(one.keys)] == one.keys:
+                    message = f"{one.shown} is dropped by `privacy:`, so this is always absent"
+                    lints.append(read.place.lint("W316", message))
+        return lints
+
+
+def _agents(identities: dict[str, Identity]) -> dict[str, Closure]:
+    return {name: identity.agent for name, identity in identities.items()}
+
+
+def _entry(entry: DirectoryEntry, on_missing: str, place: Place) -> Closure:
+    def find(scope: Scope) -> Any:
+        key = entry.key(scope)
+        assert scope.lookups is not None
+        found = None if key is None else scope.lookups.entry(entry.set, text(key))
+        if found is not None or on_missing == "absent":
+            return found
+        if on_missing in ("hold", "skip"):
+            missing = ((entry.set, text(key)),) if key is not None else ()
+            raise Undecided("hold" if on_missing == "hold" else "drop", f"directory.{entry.name}", missing)
+        error = EvaluationError(f"directory.{entry.name}: there is no such entry in {entry.set}", code="R302")
+        error.place = place
+        raise error
+
+    return find
+
+
+def _delivery_key(plan: EventPlan) -> Callable[[Any, Request], str]:
+    """The delivery's key: its event's id; for batches and events without one, the hash of the raw body."""
+    from hashlib import sha256
+
+    from adapters.mapping import content_hash
+    from adapters.receive.incoming import grouped, joined
+
+    def key(payload: Any, request: Request) -> str:
+        digest = sha256(request.body).hexdigest()
+        if plan.batch is not None or plan.event_id is None:
+            return digest
+        scope = Scope()
+        scope.body, scope.index = payload, 0
+        scope.headers = joined(request.headers)
+        scope.query = {name: values[0] for name, values in grouped(request.query).items()}
+        try:
+            found = plan.event_id(scope)
+            if found is None:
+                return digest
+            return text(found) + (f":{content_hash(payload)[:16]}" if plan.mix_in_body else "")
+        except EvaluationError:
+            return digest
+
+    return key

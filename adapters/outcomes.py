@@ -1,0 +1,157 @@
+"""The types that go into a mapping and come out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from adapters.lints import Lint
+
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One inbound request as it arrived: `url` is the public URL the vendor called, with its query.
+
+    Header names may have any case and may repeat. `remote` is the caller's IP address, once proxies that are
+    trusted have been looked through; only `receive.ip_allow` needs it.
+    """
+
+    method: str
+    url: str
+    headers: Pairs
+    query: Pairs
+    body: bytes
+    received_at: datetime
+    remote: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """How a request proved itself: the method, which of its secrets matched, and the preset it came from."""
+
+    method: str
+    key_index: int = 0
+    preset: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A request that proved itself. Store it, then answer `ack_status`.
+
+    `key` is the delivery's idempotency key, `digest` the SHA-256 of the raw body (the same key with another
+    digest is a conflict). `problem` says why the body could not be decoded; `payload` is then None.
+    """
+
+    payload: Any
+    key: str
+    digest: str
+    verified: tuple[Verified, ...]
+    ack_status: int = 200
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that is turned away. `reason` is for the gateway's own log, never for the sender."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A handshake: answer exactly this (with `X-Content-Type-Options: nosniff`) and store nothing."""
+
+    status: int
+    content_type: str
+    body: bytes
+    handshake: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened: a whole delivery, or the item of a batch that has this `index`.
+
+    `body` and `item` are without what `privacy:` hides; `whole_body` and `whole_item` have everything.
+    """
+
+    event_id: str
+    index: int
+    body: Any
+    item: Any
+    whole_body: Any
+    whole_item: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    received_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookups:
+    """What was resolved before mapping; mapping itself asks nobody.
+
+    `accounts` maps (kind, value) of an identity candidate to an account name, `directories` maps a set and a
+    key to an entry, `remembered` maps a set and a key to a fact. `pseudonym_key` makes pseudonyms stable.
+    """
+
+    pseudonym_key: bytes
+    accounts: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    directories: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    remembered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def identity(self, kind: str, value: str) -> str | None:
+        """The account name the directory knows for a candidate, or None."""
+        return self.accounts.get((kind, value))
+
+    def entry(self, name: str, key: str) -> Any:
+        """An entry of a directory set, or None."""
+        return self.directories.get(name, {}).get(key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapted:
+    """Statements in canonical form, not yet validated; `rule` names the rule, or the rules joined by `+`."""
+
+    statements: tuple[dict[str, Any], ...]
+    rule: str
+    warnings: tuple[Lint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The mapping says that this event makes no statement, and why."""
+
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """No rule matches; `kind` is the value that rules are told apart by, such as the event type."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The event waits until the directory knows somebody: `missing` are the candidates, best first."""
+
+    rule: str
+    missing: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The event cannot be mapped; `problems` have a code, the place in the mapping and the reason."""
+
+    problems: tuple[Lint, ...]
+    rule: str | None = None
+    index: int | None = None
+
+
+Outcome: TypeAlias = Adapted | Skipped | Unmatched | Held | Failed
+Received: TypeAlias = Accepted | Refused | Answered

@@ -1,0 +1,1 @@
+"""Receiving: who sent a request, handshakes, the payload. Pure; secrets and clock are arguments."""

@@ -1,0 +1,92 @@
+"""Every key under `receive:`, with a sentence about it."""
+
+from __future__ import annotations
+
+from adapters.model import Key, Model
+
+UNDERSTOOD = "anyone who knows the URL can post"
+ALGORITHMS = ("sha1", "sha256", "sha384", "sha512")
+ENCODINGS = ("hex", "base64", "base64url")
+
+SIGNATURE: Model = {
+    "header": Key("texts", "Header that carries the signature; the first of several names that is sent."),
+    "query": Key("text", "Query parameter that carries the signature."),
+    "body": Key("text", "Dotted path in the body that carries the signature."),
+    "prefix": Key("text", "Text before the signature; values without it are passed over."),
+    "pattern": Key("text", "RE2 pattern whose group `sig` is the signature."),
+    "split": Key("text", "Separates several signatures in one value."),
+    "format": Key("choice", "kv: the value is a list of key=value.", choices=("plain", "kv")),
+    "separator": Key("text", "Separates the pairs of format kv; a comma when not given."),
+    "key": Key("texts", "Keys of format kv that hold signatures."),
+    "timestamp_key": Key("text", "Key of format kv that holds the timestamp; t when not given."),
+    "encoding": Key("choice", "How the signature is written; hex when not given.", choices=ENCODINGS),
+}
+TIMESTAMP: Model = {
+    "header": Key("texts", "Header that carries the time; the first of several names that is sent."),
+    "from": Key("choice", "Where else the time is: in the signature (format kv).", choices=("signature",)),
+    "body": Key("text", "Dotted path in the body that carries the time."),
+    "unit": Key("choice", "s, ms or iso8601; s when not given.", choices=("s", "ms", "iso8601")),
+    "tolerance": Key("duration", "How far the time may be from now, either way.", required=True),
+}
+_SECRET: Model = {
+    "secret": Key(
+        "texts", "${ secret('NAME') }, or a list of them while secrets are rotated.", required=True
+    ),
+    "secret_prefix": Key("text", "Removed from the start of the secret where present."),
+    "secret_encoding": Key("choice", "How the secret is written.", choices=("utf8", "base64", "hex")),
+}
+HMAC: Model = {
+    **_SECRET,
+    "algorithm": Key("choice", "sha256 when not given.", choices=ALGORITHMS),
+    "message": Key("text", "What is signed; ${ raw_body } when not given."),
+    "signature": Key(
+        "block", "Where the signature is and how it is written.", required=True, model=SIGNATURE
+    ),
+    "timestamp": Key("block", "Where the signed time is.", model=TIMESTAMP),
+}
+DIGEST: Model = {**HMAC, "message": Key("text", "What is hashed, with ${ secret } in it.", required=True)}
+TOKEN: Model = {
+    "secret": _SECRET["secret"],
+    "header": Key("text", "Header that carries the token."),
+    "query": Key("text", "Query parameter that carries the token."),
+    "body": Key("text", "Dotted path in the body that carries the token."),
+    "path": Key("text", "The token is the last segment of the URL's path."),
+    "prefix": Key("text", "Text before the token."),
+}
+BASIC: Model = {
+    "username": Key("text", "The user name.", required=True),
+    "password": Key("texts", "${ secret('NAME') }, or a list of them.", required=True),
+}
+NONE: Model = {"i_understand": Key("text", f"Exactly: {UNDERSTOOD}", required=True)}
+RESPOND: Model = {
+    "json": Key("value", "The JSON to answer."),
+    "text": Key("value", "The text to answer."),
+    "status": Key("integer", "200 when not given."),
+}
+HANDSHAKE: Model = {
+    "name": Key("name", "Name for the log."),
+    "methods": Key("texts", "POST when not given."),
+    "when": Key("expression", "Which request this handshake answers.", required=True),
+    "verify_first": Key("boolean", "Answers only after `verify` has passed."),
+    "respond": Key("block", "The answer.", required=True, model=RESPOND),
+}
+RECEIVE: Model = {
+    "methods": Key("texts", "POST when not given."),
+    "content_types": Key("texts", "Types that are accepted; by default those of `decode`."),
+    "max_body": Key("size", "Largest body; 1MiB when not given."),
+    "ip_allow": Key("texts", "Networks that may call, in CIDR notation."),
+    "verify": Key("list", "Checks that must all pass; any_of for alternatives.", required=True),
+    "handshakes": Key("blocks", "Challenges answered without storing anything.", model=HANDSHAKE),
+    "decode": Key("value", "json, form or { form_json: field }; json when not given."),
+    "on_bad_payload": Key("choice", "store: acknowledge and keep it as failed.", choices=("store", "reject")),
+    "batch": Key("expression", "List in the body that makes one event of each item."),
+    "event_id": Key("value", "What identifies an event on a retry; the body's hash when not given."),
+    "ack": Key(
+        "block", "The answer to what was accepted.", model={"status": Key("integer", "200, 202 or 204.")}
+    ),
+    "refuse": Key(
+        "block", "The answer to what did not verify.", model={"status": Key("integer", "401 or 403.")}
+    ),
+}
+METHODS: dict[str, Model] = {"hmac": HMAC, "digest": DIGEST, "token": TOKEN, "basic": BASIC, "none": NONE}
+UNSUPPORTED = ("jwt", "public_key", "oauth2_client")

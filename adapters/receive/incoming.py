@@ -1,0 +1,63 @@
+"""One request as the checks see it: headers and query by name, the body as a value where it can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from adapters.expressions.scope import Scope
+from adapters.expressions.values import step
+from adapters.outcomes import Pairs, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request, the names that templates of `receive:` may use, and the clock."""
+
+    request: Request
+    scope: Scope
+    now: datetime
+    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def header(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """All values of the first of some headers that was sent."""
+        return next((self.headers[name] for name in names if name in self.headers), ())
+
+    def in_body(self, path: str) -> str | None:
+        """Text at a dotted path of the body."""
+        value = self.scope.body
+        for key in path.split("."):
+            value = step(value, key)
+        return value if isinstance(value, str) else None
+
+
+def incoming(
+    request: Request, body: Any, secrets: Callable[[str], str | None], names: frozenset[str], now: datetime
+) -> Incoming:
+    """Prepare a request; `names` are the secrets that the mapping uses."""
+    headers, query = grouped(request.headers, lower=True), grouped(request.query)
+    scope = Scope()
+    scope.body = body
+    scope.headers = joined(request.headers)
+    scope.query = {name: values[0] for name, values in query.items()}
+    scope.raw_body = request.body.decode("utf-8", "surrogateescape")
+    scope.url = request.url
+    scope.secrets = {name: secrets(name) or None for name in names}
+    return Incoming(request, scope, now, headers, query)
+
+
+def grouped(pairs: Pairs, *, lower: bool = False) -> dict[str, tuple[str, ...]]:
+    """Values by name, in order; header names are compared in lower case."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in pairs:
+        key = name.lower() if lower else name
+        found[key] = (*found.get(key, ()), value)
+    return found
+
+
+def joined(headers: Pairs) -> dict[str, str]:
+    """Headers by lower-case name; repeated ones are joined by a comma, as HTTP has it."""
+    return {name: ", ".join(values) for name, values in grouped(headers, lower=True).items()}

@@ -1,0 +1,121 @@
+"""What happens to one request, in order: method, size, type, network, handshakes, verification, decoding."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
+
+from adapters.outcomes import Accepted, Answered, Received, Refused, Request, Verified
+from adapters.receive.checks import Check
+from adapters.receive.decode import Decoder, Undecodable
+from adapters.receive.handshakes import Handshake
+from adapters.receive.incoming import Incoming, incoming
+from adapters.receive.signature import Mismatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """The compiled `receive:` block. `secrets` are the names of all secrets it needs.
+
+    The body is decoded after verification, except where a handshake or check has to look into it
+    (`reads_body_first`); what it held is then not used before the checks have passed.
+    """
+
+    methods: tuple[str, ...]
+    content_types: tuple[str, ...]
+    max_body: int
+    ip_allow: tuple[IPv4Network | IPv6Network, ...]
+    checks: tuple[Check, ...]
+    handshakes: tuple[Handshake, ...]
+    decoder: Decoder
+    reject_bad_payload: bool
+    ack_status: int
+    refuse_status: int
+    secrets: frozenset[str]
+    reads_body_first: bool
+    key: Callable[[Any, Request], str]
+
+    def receive(self, request: Request, secrets: Callable[[str], str | None], now: datetime) -> Received:
+        """Decide about one request."""
+        refused = self._malformed(request) or self._foreign(request)
+        if refused is not None:
+            return refused
+        payload, problem = self._decoded(request) if self.reads_body_first else (None, None)
+        sent = incoming(request, payload, secrets, self.secrets, now)
+        missing = sorted(name for name, value in sent.scope.secrets.items() if value is None)
+        if missing:
+            return Refused(503, f"secret {missing[0]} is not set")
+        answered = self._handshake(sent, verified=False)
+        if answered is not None:
+            return answered
+        if request.method not in self.methods:
+            return Refused(405, f"method {request.method} is not accepted")
+        try:
+            verified = tuple(check.verify(sent) for check in self.checks)
+        except Mismatch as mismatch:
+            return Refused(self.refuse_status, str(mismatch))
+        if not self.reads_body_first:
+            payload, problem = self._decoded(request)
+            sent.scope.body = payload
+        answered = self._handshake(sent, verified=True)
+        if answered is not None:
+            return answered
+        if problem is not None and self.reject_bad_payload:
+            return Refused(400, problem)
+        return self._accepted(request, payload, problem, verified)
+
+    def _malformed(self, request: Request) -> Refused | None:
+        allowed = {*self.methods, *(method for one in self.handshakes for method in one.methods)}
+        if request.method not in allowed:
+            return Refused(405, f"method {request.method} is not accepted")
+        if len(request.body) > self.max_body:
+            return Refused(413, f"{len(request.body)} bytes are more than {self.max_body}")
+        if request.body:
+            types = [value for name, value in request.headers if name.lower() == "content-type"]
+            kind = types[0].partition(";")[0].strip().lower() if len(types) == 1 else ""
+            if kind not in self.content_types:
+                return Refused(415, f"content type {kind[:60] or '(none)'!r} is not accepted")
+        return None
+
+    def _foreign(self, request: Request) -> Refused | None:
+        if not self.ip_allow:
+            return None
+        try:
+            address = ip_address(request.remote or "")
+        except ValueError:
+            return Refused(403, "the caller's address is not known")
+        if any(address in network for network in self.ip_allow):
+            return None
+        return Refused(403, "the caller's address is not allowed")
+
+    def _decoded(self, request: Request) -> tuple[Any, str | None]:
+        """The payload, or why there is none."""
+        try:
+            return self.decoder.decode(request.body), None
+        except Undecodable as error:
+            return None, str(error)
+
+    def _handshake(self, sent: Incoming, *, verified: bool) -> Answered | Refused | None:
+        for handshake in self.handshakes:
+            if handshake.verify_first is verified:
+                answer = handshake.answer(sent.request.method, sent.scope)
+                if answer is not None:
+                    return answer
+        return None
+
+    def _accepted(
+        self, request: Request, payload: Any, problem: str | None, verified: tuple[Verified, ...]
+    ) -> Accepted:
+        digest = hashlib.sha256(request.body).hexdigest()
+        return Accepted(
+            payload=payload,
+            key=digest if problem is not None else self.key(payload, request),
+            digest=digest,
+            verified=verified,
+            ack_status=self.ack_status,
+            problem=problem,
+        )

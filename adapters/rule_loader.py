@@ -1,0 +1,185 @@
+"""`let:` and `rules:` to compiled rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from adapters.expressions.compiler import parse_at
+from adapters.expressions.environment import CompileError, Env, Variable
+from adapters.expressions.syntax import constant_path
+from adapters.grammar import STATEMENT, STATEMENT_CONTROL
+from adapters.model import Block
+from adapters.rules import Match, Rule, glob
+from adapters.shapes import ShapeChecker
+from adapters.statements import Loop, StatementPlan, field_places
+from adapters.templates import Templates
+from adapters.vocabulary import Vocabulary
+from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
+
+
+class RuleLoader:
+    """Compiles the rules of one mapping in the environment of its tables, variables and identities."""
+
+    def __init__(
+        self, env: Env, templates: Templates, vocabulary: Vocabulary, fragments: Mapping[str, Node]
+    ) -> None:
+        self.env = env
+        self.templates = templates
+        self.fragments = fragments
+        self.shapes = ShapeChecker(vocabulary, fragments, env.tables)
+
+    def load(self, block: Block) -> list[Rule]:
+        rules: list[Rule] = []
+        names: dict[str, ScalarNode] = {}
+        for node in block.listed("rules"):
+            if not isinstance(node, MapNode):
+                continue
+            rules.append(self.rule(Block(node)))
+            for key in ("name", "id_key"):
+                named = Block(node).scalar(key)
+                if named is None:
+                    continue
+                if named.text in names:
+                    first = names[named.text].place
+                    message = f"rule name {named.text!r} is used twice (first at {first.line}:{first.column})"
+                    self.env.report(named.place.lint("E114", message))
+                names.setdefault(named.text, named)
+        if not rules and "rules" in block:
+            self.env.report(block.place("rules").lint("E112", "rules is a list of at least one rule"))
+        for lint in self.shapes.lints:
+            self.env.report(lint)
+        return rules
+
+    def variables(self, node: Node | None, env: Env) -> Env:
+        """The environment with the variables of a `let:`; each may use those before it."""
+        if not isinstance(node, MapNode):
+            return env
+        for name, value in node.items.items():
+            if not name.isidentifier():
+                message = f"{name!r} cannot be the name of a variable"
+                env.report(node.keys[name].place.lint("E111", message))
+                continue
+            if name in env.variables:
+                env.report(node.keys[name].place.lint("E114", f"vars.{name} is already defined"))
+                continue
+            inner = replace(env, locals={})
+            origin = self.templates.origin_of(value, inner)
+            variable = Variable(env.slot(), self.templates.template(value, inner), origin)
+            env = replace(env, variables={**env.variables, name: variable})
+        return env
+
+    def rule(self, block: Block) -> Rule:
+        env = self.variables(block.get("let"), self.env)
+        when = block.get("when")
+        assert block.node is not None
+        return Rule(
+            name=block.text("name"),
+            node=block.node,
+            matches=tuple(self.matches(block, env)),
+            when=self.templates.condition(when, env) if when is not None else None,
+            when_text=when.text if isinstance(when, ScalarNode) else None,
+            reason=block.text("reason") or None,
+            plans=tuple(self.plans(block, env)),
+            required=block.texts("required"),
+            skip_errors=block.text("on_error") == "skip",
+        )
+
+    def matches(self, block: Block, env: Env) -> list[Match]:
+        node = block.get("match")
+        found: list[Match] = []
+        if not isinstance(node, MapNode):
+            return found
+        for path, wanted in node.items.items():
+            written = node.keys[path]
+            try:
+                if constant_path(parse_at(path, written, 0)) is None:
+                    raise CompileError(
+                        written.place.lint("E111", "the key of a match is a path such as body.event")
+                    )
+            except CompileError as error:
+                env.report(error.lint)
+                continue
+            options = wanted.items if isinstance(wanted, ListNode) else (wanted,)
+            exact: list[Any] = []
+            globs: list[tuple[str, Any]] = []
+            for option in options:
+                if not isinstance(option, ScalarNode):
+                    env.report(option.place.lint("E111", "a match is a value, a list of values or a glob"))
+                elif isinstance(option.value, str) and ("*" in option.value or "?" in option.value):
+                    globs.append((option.value, glob(option.value)))
+                else:
+                    exact.append(option.value)
+            value = self.templates.expression(replace(written, value=path), env)
+            found.append(Match(path, value, tuple(exact), tuple(globs), written.place))
+        return found
+
+    def plans(self, block: Block, env: Env) -> list[StatementPlan]:
+        single, several = block.get("statement"), block.listed("statements")
+        ignoring = block.flag("ignore", default=False)
+        given = [key for key in ("statement", "statements") if key in block] + ["ignore"] * ignoring
+        if len(given) != 1:
+            message = "a rule has one of statement, statements, ignore: true"
+            env.report(block.place().lint("E112", message))
+        if "reason" in block and not ignoring:
+            env.report(block.place("reason").lint("W121", "reason explains `ignore: true` only"))
+        base = block.text("id_key") or block.text("name")
+        if isinstance(single, MapNode):
+            return [self.plan(single, base, env, first=True)]
+        plans: list[StatementPlan] = []
+        names: set[str] = set()
+        for number, node in enumerate(several):
+            if not isinstance(node, MapNode):
+                continue
+            name = Block(node).text("name")
+            if not name and len(several) > 1:
+                env.report(
+                    node.place.lint("E112", "each of several statements needs a name; it is part of its id")
+                )
+            if name and name in names:
+                env.report(node.place.lint("E114", f"statement name {name!r} is used twice in this rule"))
+            names.add(name)
+            plans.append(self.plan(node, f"{base}/{name}" if name else base, env, first=number == 0))
+        return plans
+
+    def plan(self, node: MapNode, id_name: str, env: Env, *, first: bool) -> StatementPlan:
+        block = Block(node)
+        inner = env if first else replace(env, names=env.names | {"parent"})
+        loop = None
+        items, key = block.get("for_each"), block.get("key")
+        if items is not None:
+            named = block.scalar("as")
+            if named is None:
+                env.report(
+                    block.place("for_each").lint("E112", "for_each needs `as`: the name of its variable")
+                )
+            else:
+                if key is None:
+                    message = "for_each without `key`: ids follow the order of the list, which may change"
+                    env.report(block.place("for_each").lint("W122", message))
+                closure, inner, slots = self.templates.loop(items, named, inner)
+                loop = Loop(
+                    items=closure,
+                    slots=slots,
+                    key=self.templates.expression(key, inner) if key is not None else None,
+                    node=items,
+                )
+        for name in ("as", "key"):
+            if name in block and items is None:
+                env.report(block.place(name).lint("E112", f"{name} belongs to for_each"))
+        when = block.get("when")
+        body = {name: value for name, value in node.items.items() if name not in STATEMENT_CONTROL}
+        template = replace(node, items=body)
+        self.shapes.check(template, "statement")
+        return StatementPlan(
+            node=node,
+            template=self.templates.template(template, inner),
+            id_name=id_name,
+            when=self.templates.condition(when, inner) if when is not None else None,
+            loop=loop,
+            places=field_places(template, self.fragments),
+        )
+
+
+assert set(STATEMENT_CONTROL) < set(STATEMENT)

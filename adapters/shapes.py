@@ -1,0 +1,198 @@
+"""What can be known of a statement template before it runs: its keys, its words, its extension IRIs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from adapters.expressions.compiler import parse_at
+from adapters.expressions.environment import CompileError
+from adapters.expressions.syntax import Binary, Call, Conditional, Expression, Literal
+from adapters.grammar import STATEMENT
+from adapters.lints import Lint, suggest
+from adapters.shorthand import ACTIVITY_KEYS, GROUPINGS
+from adapters.templates import Piece, pieces
+from adapters.vocabulary import Vocabulary, is_iri
+from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
+
+_ACTIVITY = dict.fromkeys(ACTIVITY_KEYS, "") | {
+    "type": "type",
+    "extensions": "extensions",
+    "definition": "definition",
+}
+_SHAPES: dict[str, dict[str, str]] = {
+    "statement": {
+        key: key if key in ("actor", "verb", "object", "result", "context") else "" for key in STATEMENT
+    },
+    "actor": {
+        "account": "account",
+        **dict.fromkeys(("objectType", "name", "mbox", "mbox_sha1sum", "openid", "member"), ""),
+    },
+    "account": {"homePage": "", "name": ""},
+    "verb": {"id": "verb", "display": ""},
+    "object": _ACTIVITY,
+    "activity": _ACTIVITY,
+    "definition": {
+        "type": "type",
+        "extensions": "extensions",
+        **dict.fromkeys(
+            (
+                "name",
+                "description",
+                "moreInfo",
+                "interactionType",
+                "correctResponsesPattern",
+                "choices",
+                "scale",
+                "source",
+                "target",
+                "steps",
+            ),
+            "",
+        ),
+    },
+    "result": {
+        "score": "score",
+        "extensions": "extensions",
+        **dict.fromkeys(("success", "completion", "response", "duration"), ""),
+    },
+    "score": dict.fromkeys(("scaled", "raw", "min", "max"), ""),
+    "context": {
+        **dict.fromkeys(GROUPINGS, "activity"),
+        "instructor": "actor",
+        "team": "actor",
+        "extensions": "extensions",
+        "contextActivities": "groupings",
+        **dict.fromkeys(
+            (
+                "registration",
+                "revision",
+                "platform",
+                "language",
+                "statement",
+                "contextAgents",
+                "contextGroups",
+            ),
+            "",
+        ),
+    },
+    "groupings": dict.fromkeys(GROUPINGS, "activity"),
+}
+_LINK = {"Agent", "Group", "StatementRef", "SubStatement"}
+
+
+class ShapeChecker:
+    """Checks statement templates of one mapping against xAPI's shapes and the vocabulary."""
+
+    def __init__(
+        self, vocabulary: Vocabulary, fragments: Mapping[str, Node], tables: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        self.vocabulary, self.fragments, self.tables = vocabulary, fragments, tables
+        self.lints: list[Lint] = []
+        self.seen: set[tuple[int, str]] = set()
+
+    def check(self, node: Node, shape: str) -> None:
+        """Check a template that stands where `shape` belongs; findings are collected, each once."""
+        if not shape or (id(node), shape) in self.seen:
+            return
+        self.seen.add((id(node), shape))
+        if isinstance(node, ListNode):
+            for item in node.items:
+                self.check(item, shape)
+        elif isinstance(node, ScalarNode):
+            if shape in ("verb", "type"):
+                self.words(node, shape)
+        elif "$case" in node.items:
+            for option in getattr(node.items["$case"], "items", ()):
+                for value in (
+                    (option.items.get(key) for key in ("value", "else"))
+                    if isinstance(option, MapNode)
+                    else ()
+                ):
+                    if value is not None:
+                        self.check(value, shape)
+        elif "$each" in node.items:
+            if "value" in node.items:
+                self.check(node.items["value"], shape)
+        else:
+            self.mapping(node, shape)
+
+    def mapping(self, node: MapNode, shape: str) -> None:
+        used = node.items.get("$use")
+        if isinstance(used, ScalarNode) and used.text in self.fragments:
+            self.check(self.fragments[used.text], shape)
+        if shape == "extensions":
+            self.extensions(node)
+            return
+        kind = node.items.get("objectType")
+        if shape in ("object", "activity") and isinstance(kind, ScalarNode) and kind.text in _LINK:
+            if kind.text == "SubStatement":
+                self.mapping(_without(node, "objectType"), "statement")
+            return
+        known = _SHAPES.get(shape)
+        if known is None:
+            return
+        for key, value in node.items.items():
+            if key in known:
+                self.check(value, known[key])
+            elif "${" not in key and key not in ("$use", "with"):
+                message = f"{shape} has no property {key!r}{suggest(key, known)}"
+                self.lints.append(node.keys[key].place.lint("E202", message))
+
+    def extensions(self, node: MapNode) -> None:
+        for key in node.items:
+            if "${" not in key and key not in ("$use", "with") and not is_iri(key):
+                message = f"the key of an extension is an absolute IRI, got {key!r}"
+                self.lints.append(node.keys[key].place.lint("E203", message))
+
+    def words(self, node: ScalarNode, shape: str) -> None:
+        """Check a literal word, or every word that an expression can come to."""
+        if not isinstance(node.value, str):
+            return
+        if "${" not in node.value:
+            self.word(node, node.value, shape, 0, len(node.value))
+            return
+        try:
+            parts = pieces(node)
+            if len(parts) == 1 and isinstance(parts[0], Piece):
+                for word, start, end in self.results(parse_at(parts[0].written, node, parts[0].offset)):
+                    self.word(node, word, shape, parts[0].offset + start, end - start)
+        except CompileError:
+            return
+
+    def results(self, expression: Expression) -> Iterator[tuple[str, int, int]]:
+        """The literal texts an expression can evaluate to."""
+        if isinstance(expression, Literal) and isinstance(expression.value, str):
+            yield expression.value, expression.start, expression.end
+        elif isinstance(expression, Conditional):
+            yield from self.results(expression.then)
+            if expression.otherwise is not None:
+                yield from self.results(expression.otherwise)
+        elif isinstance(expression, Binary) and expression.operator == "??":
+            yield from self.results(expression.left)
+            yield from self.results(expression.right)
+        elif isinstance(expression, Call) and expression.name == "lookup" and expression.args:
+            table = expression.args[0]
+            if isinstance(table, Literal):
+                for value in self.tables.get(str(table.value), {}).values():
+                    if isinstance(value, str):
+                        yield value, expression.start, expression.end
+            for default in expression.args[2:]:
+                yield from self.results(default)
+
+    def word(self, node: ScalarNode, word: str, shape: str, offset: int, length: int) -> None:
+        known = self.vocabulary.verbs if shape == "verb" else self.vocabulary.types
+        if word in known:
+            return
+        place = node.within(offset, max(length, 1))
+        if not is_iri(word):
+            message = f"{shape} {word!r} is not in the vocabulary{suggest(word, known)}"
+            self.lints.append(place.lint("E201", message))
+        elif word in self.vocabulary.aliases:
+            message = f"{word} is written {self.vocabulary.aliases[word]} in the profiles"
+            self.lints.append(place.lint("W203", message))
+
+
+def _without(node: MapNode, key: str) -> MapNode:
+    items = {name: value for name, value in node.items.items() if name != key}
+    return MapNode(place=node.place, items=items, keys=node.keys)

@@ -1,0 +1,265 @@
+"""One statement of a rule: built from its template, written out, completed, checked for what xAPI wants."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from adapters.expressions.environment import Closure
+from adapters.expressions.scope import Scope
+from adapters.expressions.values import EvaluationError, describe, text
+from adapters.functions.ids import SEPARATOR, name_uuid
+from adapters.functions.times import instant, rfc3339
+from adapters.shorthand import Shorthand
+from adapters.templates import iterate
+from adapters.yaml_source import MapNode, Node, Place
+
+SOURCE_EXTENSION = "https://w3id.org/xapi-gateway/extension/source"
+MAX_STATEMENTS = 1_000
+MAX_OUTPUT = 1024 * 1024
+
+_IDENTIFIERS = ("account", "mbox", "mbox_sha1sum", "openid")
+_ORDER = ("id", "actor", "verb", "object", "result", "context", "timestamp", "attachments")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What every statement of a mapping has in common."""
+
+    adapter: str
+    version: int
+    platform: str | None
+    timezone: str | None
+    provenance: bool
+    shorthand: Shorthand
+
+    def namespace(self) -> bytes:
+        """The UUID namespace of the adapter's statement ids."""
+        return uuid.uuid5(uuid.NAMESPACE_URL, f"urn:gateway:adapter:{self.adapter}").bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """`for_each`: the list, the slots of the variable and `index`, and what tells elements apart."""
+
+    items: Closure
+    slots: tuple[int, int]
+    key: Closure | None
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementPlan:
+    """One compiled `statement:`; `id_name` is its part of statement ids."""
+
+    node: MapNode
+    template: Closure
+    id_name: str
+    when: Callable[[Scope], bool] | None
+    loop: Loop | None
+    places: Mapping[str, Place]
+
+    def build(self, scope: Scope, maker: Maker) -> list[dict[str, Any]]:
+        """All statements this plan makes of one event, finished."""
+        loop = self.loop
+        if loop is None:
+            if self.when is not None and not self.when(scope):
+                return []
+            return [maker.finish(self, scope, "")]
+        made = []
+        for index, _ in enumerate(iterate(loop.items, loop.slots, scope, loop.node)):
+            if self.when is None or self.when(scope):
+                made.append(maker.finish(self, scope, self._key(scope, index, loop)))
+        return made
+
+    def _key(self, scope: Scope, index: int, loop: Loop) -> str:
+        if loop.key is None:
+            return str(index)
+        key = loop.key(scope)
+        if key is None:
+            raise self.error("the key of this element is absent", "key")
+        return text(key)
+
+    def place(self, field: str) -> Place:
+        """Where a field is written, or its nearest parent that is."""
+        parts = field.split(".")
+        while parts:
+            found = self.places.get(".".join(parts))
+            if found is not None:
+                return found
+            parts.pop()
+        return self.node.place
+
+    def error(self, message: str, field: str, *, help: str | None = None) -> EvaluationError:
+        error = EvaluationError(message, code="R102", help=help)
+        error.place = self.place(field)
+        return error
+
+
+class Maker:
+    """Finishes the statements of one event; counts them and their size."""
+
+    def __init__(self, origin: Origin, namespace: bytes, *, delivery: str | None) -> None:
+        self.origin = origin
+        self.namespace = namespace
+        self.delivery = delivery
+        self.required: tuple[str, ...] = ()
+        self.count = 0
+        self.room = MAX_OUTPUT
+
+    def finish(self, plan: StatementPlan, scope: Scope, key: str) -> dict[str, Any]:
+        """Evaluate, write out, complete and check one statement; raises `EvaluationError`."""
+        self.count += 1
+        if self.count > MAX_STATEMENTS:
+            raise EvaluationError(f"more than {MAX_STATEMENTS} statements of one event", code="R203")
+        written = plan.template(scope)
+        if not isinstance(written, dict):
+            raise plan.error("the statement is empty", "")
+        try:
+            made = self.origin.shorthand.statement(written)
+        except EvaluationError as error:
+            error.place = error.place or plan.place(error.field or "")
+            raise
+        self.identify(made, plan, scope, key)
+        self.date(made, plan, scope)
+        self.place_in_context(made, scope)
+        self.check(made, plan)
+        self.room -= _measure(made, self.room)
+        if self.room < 0:
+            raise plan.error("the statements of this event are larger than 1 MiB", "")
+        return {name: made[name] for name in _ORDER if name in made} | made
+
+    def identify(self, made: dict[str, Any], plan: StatementPlan, scope: Scope, key: str) -> None:
+        if "id" not in made:
+            name = SEPARATOR.join((scope.event_id or "", plan.id_name, key))
+            made["id"] = name_uuid(self.namespace, name)
+
+    def date(self, made: dict[str, Any], plan: StatementPlan, scope: Scope) -> None:
+        written = made.get("timestamp")
+        if written is None:
+            made["timestamp"] = scope.received_at
+            where = plan.place("timestamp")
+            message = f"{plan.id_name}: no timestamp; the time of receipt was used"
+            scope.warnings.append(where.lint("W402", message))
+            return
+        if not isinstance(written, str):
+            hint = "numbers need from_seconds(x) or from_millis(x)"
+            raise plan.error(f"timestamp: needs text, got {describe(written)}", "timestamp", help=hint)
+        try:
+            made["timestamp"] = _canonical_time(written, self.origin.timezone)
+        except EvaluationError as error:
+            raise plan.error(f"timestamp: {error.message}", "timestamp", help=error.help) from None
+
+    def place_in_context(self, made: dict[str, Any], scope: Scope) -> None:
+        """Add the platform and where the statement comes from."""
+        origin = self.origin
+        context = made.get("context")
+        if context is not None and not isinstance(context, dict):
+            return
+        context = context or {}
+        target = made.get("object")
+        about_activity = isinstance(target, dict) and target.get("objectType", "Activity") == "Activity"
+        if origin.platform is not None and about_activity:
+            context.setdefault("platform", origin.platform)
+        if origin.provenance and isinstance(context.get("extensions", {}), dict):
+            source = {"adapter": origin.adapter, "version": origin.version, "rule": scope.rule}
+            if self.delivery is not None:
+                source["delivery"] = self.delivery
+            context["extensions"] = {**context.get("extensions", {}), SOURCE_EXTENSION: source}
+        if context:
+            made["context"] = context
+        else:
+            made.pop("context", None)
+
+    def check(self, made: dict[str, Any], plan: StatementPlan) -> None:
+        """What xAPI requires of every statement, and what the rule requires besides."""
+        actor = made.get("actor")
+        if actor is None:
+            raise plan.error("missing required actor: no candidate has a value", "actor")
+        if not isinstance(actor, dict) or not _identified(actor):
+            hint = "an actor has an account, mbox, mbox_sha1sum or openid"
+            raise plan.error("missing required identifier of actor", "actor", help=hint)
+        if _at(made, "verb.id") is None:
+            raise plan.error("missing required verb.id", "verb.id")
+        if _at(made, "object.id") is None and _at(made, "object.objectType") in (
+            None,
+            "Activity",
+            "StatementRef",
+        ):
+            raise plan.error("missing required object.id", "object.id")
+        for field in self.required:
+            if _at(made, field) is None:
+                raise plan.error(f"missing required {field}", field)
+
+
+def _identified(actor: dict[str, Any]) -> bool:
+    if actor.get("objectType") == "Group" and actor.get("member"):
+        return True
+    account = actor.get("account")
+    if isinstance(account, dict) and not (account.get("homePage") and account.get("name")):
+        return False
+    return any(actor.get(key) for key in _IDENTIFIERS)
+
+
+def _at(value: Any, path: str) -> Any:
+    for key in path.split("."):
+        if isinstance(value, list) and key.isdecimal():
+            value = value[int(key)] if int(key) < len(value) else None
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+@lru_cache(maxsize=1024)
+def _canonical_time(written: str, timezone: str | None) -> str:
+    return rfc3339(instant(written, timezone))
+
+
+def _measure(value: Any, limit: int) -> int:
+    """Roughly how long a value is as JSON; stops counting beyond the limit."""
+    total = 0
+    pending = [value]
+    while pending and total <= limit:
+        found = pending.pop()
+        kind = found.__class__
+        if kind is str:
+            total += len(found) + 3
+        elif kind is dict:
+            for key, inner in found.items():
+                total += len(key) + 4
+                if inner.__class__ is str:
+                    total += len(inner) + 3
+                else:
+                    pending.append(inner)
+        elif kind is list:
+            total += len(found)
+            pending.extend(found)
+        else:
+            total += 8
+    return total
+
+
+def field_places(node: Node, fragments: Mapping[str, Node]) -> dict[str, Place]:
+    """Where each field of a statement template is written, looking through fragments."""
+    found: dict[str, Place] = {}
+    _collect(node, "", fragments, found, 0)
+    return found
+
+
+def _collect(
+    node: Node, path: str, fragments: Mapping[str, Node], found: dict[str, Place], depth: int
+) -> None:
+    if not isinstance(node, MapNode) or depth > 16 or len(found) > 2_000:
+        return
+    used = node.items.get("$use")
+    if used is not None:
+        fragment = fragments.get(getattr(used, "text", ""))
+        if fragment is not None:
+            _collect(fragment, path, fragments, found, depth + 1)
+    for key, value in node.items.items():
+        inner = f"{path}.{key}" if path else key
+        found[inner] = node.keys[key].place
+        _collect(value, inner, fragments, found, depth + 1)

@@ -12,6 +12,14 @@ SUITE  ?=
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
+# The shipped Zoom mapping needs a secret to start. A random one lets `make demo` play the vendor.
+ifndef ZOOM_SECRET_TOKEN
+export ZOOM_SECRET_TOKEN_FILE ?= $(CURDIR)/data/secrets/zoom
+run demo: $(CURDIR)/data/secrets/zoom
+$(CURDIR)/data/secrets/zoom:
+	@umask 077; mkdir -p $(@D) && $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(24))' > $@
+endif
+
 run: $(VENV)/run.stamp ## install, then start the gateway with its embedded database on http://127.0.0.1:8080
 	$(BIN)/xapi-gateway serve $(RUN)
 

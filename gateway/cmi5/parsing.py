@@ -111,18 +111,15 @@ def _xsd_findings(root: etree._Element) -> Iterator[Finding]:
     if schema.validate(root):
         return
     log: Any = schema.error_log
-    facet_at = ""
     for entry in islice(log, _MOST_FINDINGS):
-        where = f"{entry.line} {entry.path}"
-        if where == facet_at and "is not a valid value of the" in entry.message:
-            continue  # Repeats the entry before it, with fewer words.
-        facet_at = where if "[facet" in entry.message else ""
         yield error(_XSD, _path(root, entry.path), entry.message.replace(NS, ""), line=entry.line)
 
 
 def _path(root: etree._Element, xpath: str | None) -> str:
+    """The readable path for that of an XSD error; that of the root if its prefixes cannot be resolved."""
+    prefixes = {prefix: uri for prefix, uri in root.nsmap.items() if prefix}
     try:
-        found = root.getroottree().xpath(xpath) if xpath else []
+        found = root.getroottree().xpath(xpath, namespaces=prefixes) if xpath else []
     except etree.XPathError:
         found = []
     element = found[0] if isinstance(found, list) and found else root

@@ -18,6 +18,7 @@ from gateway.cmi5.gate_documents import (
 )
 from gateway.cmi5.preferences import check_preferences
 from gateway.cmi5.vocabulary import LAUNCH_DATA_ID, PREFERENCES_ID
+from gateway.errors import Problem
 from tests.cmi5.samples import ACTOR, REGISTRATION, allowed, spoilt, view
 
 OTHER = {"account": {"homePage": "https://people.example.org", "name": "bob"}}
@@ -70,6 +71,11 @@ def test_launch_data_can_only_be_read(method: str) -> None:
 def test_launch_data_are_not_deleted_along_with_everything_else() -> None:
     assert _refused(STATE, method="DELETE", document_id=None) == [(403, "cmi5 10.2.1.0-5", "stateId")]
     assert _refused(STATE, method="GET", document_id=None) == []
+
+
+def test_a_refusal_becomes_a_problem_of_the_answer() -> None:
+    (refusal,) = examine_document(replace(STATE, agent=OTHER), view())
+    assert refusal.problem() == Problem("agent", "cmi5 8.1.3.0-3", "is not the actor of the launch")
 
 
 def test_an_agent_profile_request_without_agent_is_answered_400() -> None:

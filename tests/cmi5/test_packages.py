@@ -201,6 +201,17 @@ def test_sizes_that_lie_are_found_while_unpacking() -> None:
     assert [each.requirement for each in raised.value.problems] == ["cmi5 14.1.0.0-1"]
 
 
+def test_less_content_than_stated_is_found_while_unpacking() -> None:
+    def overstate(data: bytearray, at: int) -> None:
+        struct.pack_into("<L", data, at + 24, 20_000)
+
+    package = open_package(_patched(overstate))
+    assert isinstance(package, Package)
+    with pytest.raises(Invalid) as raised:
+        b"".join(package.open("media/a.bin"))
+    assert "unpacks to 10240 bytes, but states 20000" in raised.value.problems[0].message
+
+
 def test_content_that_was_changed_is_found_while_unpacking() -> None:
     data = bytearray(zipped({**GOOD, "x": b"unchanged" * 100}).getvalue())
     at = data.index(b"x", data.rindex(b"PK\x03\x04") + 30) + 1
@@ -243,6 +254,16 @@ def test_a_package_without_its_structure_at_the_root_is_refused_with_a_hint(
     requirements, found = _refused(zipped(files))
     assert requirements == ["cmi5 14.1.0.0-2"]
     assert hint in found
+
+
+@pytest.mark.parametrize("cut", [10, 40])
+def test_a_directory_that_ends_in_the_middle_of_a_record_is_refused(cut: int) -> None:
+    data = bytearray(zipped(GOOD).getvalue())
+    at = data.rindex(b"PK\x05\x06")
+    size, offset = struct.unpack_from("<LL", data, at + 12)
+    shorter = data[: offset + size - cut] + data[at:]
+    struct.pack_into("<L", shorter, len(shorter) - 10, size - cut)
+    assert _refused(io.BytesIO(bytes(shorter)))[0] == ["cmi5 14.1.0.0-1"]
 
 
 @pytest.mark.parametrize(

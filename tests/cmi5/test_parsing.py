@@ -1,6 +1,7 @@
 # ruff: noqa: E501 - the tables have one case a line
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -214,6 +215,23 @@ def test_what_breaks_a_rule_is_an_error_with_requirement_and_place(
 )  # fmt: skip
 def test_what_is_odd_but_legal_is_a_warning(xml: bytes, expected: tuple[str, str]) -> None:
     assert _found(xml) == {("warning", *expected)}
+
+
+def test_prefixes_in_the_document_do_not_matter() -> None:
+    prefixed = structure_xml(au_xml()).replace(b"xmlns=", b"xmlns:c=").replace(b"</", b"</c:")
+    prefixed = re.sub(rb"<(?=[a-z])", b"<c:", prefixed)
+    assert parse_structure(prefixed, packaged=False).course is not None
+    assert _found(prefixed.replace(b"Completed", b"Never")) == {("error", "cmi5 13.2.0.0-1", AU_PATH)}
+    inner = au_xml(attributes='moveOn="Never"').replace("<au ", f'<c:au xmlns:c="{NAMESPACE}" ')
+    inner = inner.replace("</au>", "</c:au>")
+    assert ("error", "cmi5 13.2.0.0-1", "courseStructure") in _found(structure_xml(inner))
+
+
+def test_errors_and_warnings_can_be_told_apart() -> None:
+    odd = parse_structure(structure_xml(au_xml(attributes="")), packaged=False)
+    assert (odd.errors, odd.warnings) == ((), odd.findings)
+    bad = parse_structure(structure_xml(au_xml(url="x", attributes="")), packaged=False)
+    assert [len(bad.errors), len(bad.warnings)] == [1, 1]
 
 
 def test_all_findings_come_at_once_in_the_order_of_lines() -> None:

@@ -22,6 +22,8 @@ from gateway.cmi5.statements import (
 from gateway.cmi5.structure import AU, Block, Course
 from gateway.cmi5.vocabulary import LaunchMode, MoveOn
 from gateway.xapi.datatypes import is_duration
+from gateway.xapi.validation import check
+from gateway.xapi.versions import Version
 from tests.cmi5.samples import ACTOR, NAMESPACE, PUBLISHER, REGISTRATION, SESSION
 
 AU_ONE = AU(
@@ -77,6 +79,13 @@ def test_every_lms_statement_has_what_the_standard_wants_of_all(statement: dict[
     categories = [each["id"] for each in context["contextActivities"]["category"]]
     assert categories[0] == words.CATEGORY_CMI5
     assert len(context["contextActivities"]["grouping"]) == 1
+
+
+@pytest.mark.parametrize("version", Version)
+def test_every_lms_statement_is_valid_xapi(version: Version) -> None:
+    settings = LaunchSettings(move_on=MoveOn.PASSED, mastery_score=Decimal("0.8"), launch_parameters="")
+    for statement in [*_every(), _launched(settings=settings)]:
+        assert check(statement, version) == []
 
 
 def test_launched_says_how_the_au_was_launched() -> None:

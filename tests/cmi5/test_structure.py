@@ -130,6 +130,16 @@ def test_a_new_version_keeps_the_ids_of_what_kept_its_publisher_id() -> None:
     assert [*after[:1], *after[2:]] == [*before[:1], *before[2:]]
 
 
+def test_a_publisher_who_uses_an_id_that_will_be_made_gets_another_one() -> None:
+    course = _nested()
+    made = assign(course, base=BASE, course_id=COURSE_ID)
+    first, last = made.children[0], course.children[-1]
+    clashing = replace(course, id=made.lms_id, children=(course.children[0], replace(last, id=first.lms_id)))
+    again = assign(clashing, base=BASE, course_id=COURSE_ID)
+    assert again.lms_id not in (clashing.id, "")
+    assert again.children[0].lms_id != first.lms_id
+
+
 def test_a_publisher_who_uses_our_ids_gets_others() -> None:
     assigned = assign(_nested(), base=BASE, course_id=COURSE_ID)
     children = (replace(assigned.children[0], id=assigned.children[0].lms_id), *assigned.children[1:])

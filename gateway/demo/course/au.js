@@ -224,9 +224,9 @@ function show(view) {
 function showResult({ right, of, passed }) {
   byId("verdict").textContent = passed ? "Passed" : "Not passed yet";
   byId("score").textContent = `${right} of ${of} answers are right.`;
-  byId("advice").textContent = passed
-    ? "Two statements about you are on their way into the record: completed and passed."
-    : "Finish here and start the lesson again whenever you like; the pages are remembered.";
+  if (!counts()) byId("advice").textContent = "You were looking around, so nothing about it was recorded.";
+  else if (passed) byId("advice").textContent = "The record of you now says: completed and passed.";
+  else byId("advice").textContent = "Finish here and start again whenever you like; you need not read it all again.";
   show("result");
 }
 
@@ -273,6 +273,8 @@ async function begin() {
     byId("mode").textContent = `You are looking around (${data.launchMode}): nothing you do here is counted.`;
     byId("mode").hidden = false;
   }
+  const needed = Math.max(0, Math.ceil((data.masteryScore ?? ENOUGH) * 3 - 1e-9));
+  byId("enough").textContent = `To pass, ${needed} of 3 answers must be right.`;
   if (!counts() || !VIEWS.includes(memory.view)) memory.view = "page-1";
   show(memory.view);
 }
@@ -321,6 +323,7 @@ byId("questions").addEventListener("submit", (event) => {
   event.preventDefault();
   during(check);
 });
+byId("questions").addEventListener("change", () => { byId("unanswered").textContent = ""; });
 // A closed window ends the session too, as far as the browser still lets a request out.
 window.addEventListener("pagehide", () => { terminate({ keepalive: true }).catch(() => {}); });
 

@@ -1,75 +1,85 @@
 """Deliveries: every verified webhook request, raw, and what became of it.
 
-`(adapter, event)` is unique, so a vendor that sends twice is stored once. Work is claimed by lease: whoever
-holds it may finish it, and a worker that dies loses it to another one when the lease runs out.
+The `_id` is made from adapter and idempotency key, so a vendor that sends twice is stored once, on a sharded
+collection too. What is to be mapped has `due`. Work is claimed by lease: whoever holds it may finish it, and
+a process that dies loses it to another one when the lease runs out.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from pymongo import ReturnDocument
+from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
+from gateway.store.delivery_records import (
+    Delivery,
+    Outcome,
+    State,
+    conflicting_id,
+    delivery_of,
+    document_of,
+)
+
 _DUPLICATE_KEY = 11000
-
-
-class State(StrEnum):
-    RECEIVED = "received"  # stored, not mapped yet
-    DONE = "done"  # every event mapped to statements or ignored by an explicit rule
-    IGNORED = "ignored"  # every event ignored by an explicit rule
-    UNMATCHED = "unmatched"  # some event matched no rule; none failed
-    HELD = "held"  # some event waits for a person to become known; none failed or unmatched
-    FAILED = "failed"  # some event could not be mapped: a person has to look
+_WITHOUT_BODY = {"request.body": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one event of a delivery."""
-
-    event: str | None
-    state: State
-    rule: str | None = None
-    reason: str | None = None
-    statements: tuple[UUID, ...] = ()
-    problems: tuple[Mapping[str, str], ...] = ()
-
-    def document(self) -> dict[str, Any]:
-        return {
-            "event": self.event,
-            "state": self.state,
-            "rule": self.rule,
-            "reason": self.reason,
-            "statements": list(self.statements),
-            "problems": [dict(problem) for problem in self.problems],
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One inbound vendor request. `event` is its idempotency key; `body` the bytes as they came."""
+class Arrival:
+    """How a delivery was stored: under which id, whether it was there already, whether its key was taken by
+    another body.
+    """
 
     id: UUID
-    adapter: str
-    event: str
-    received: dt.datetime
-    method: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    verified: Mapping[str, Any]
-    state: State = State.RECEIVED
-    attempts: int = 0
-    duplicates: int = 0
-    revision: str | None = None
-    finished: dt.datetime | None = None
-    outcomes: tuple[Outcome, ...] = field(default=())
+    duplicate: bool = False
+    conflict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The result of mapping one delivery; resolved ones are deleted at `expires`."""
+
+    delivery: Delivery
+    state: State
+    outcomes: Sequence[Outcome]
+    revision: str | None
+    expires: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFilter:
+    """Which deliveries are meant; `since` is inclusive, `until` exclusive. Nothing given means all."""
+
+    ids: Sequence[UUID] | None = None
+    adapter: str | None = None
+    states: Sequence[State] = ()
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    conflict: bool | None = None
+
+    def condition(self) -> dict[str, Any]:
+        """The filter in MongoDB's words."""
+        condition: dict[str, Any] = {}
+        if self.ids is not None:
+            condition["_id"] = {"$in": list(self.ids)}
+        if self.adapter is not None:
+            condition["adapter"] = self.adapter
+        if self.states:
+            condition["state"] = {"$in": list(self.states)}
+        bounds = {"$gte": self.since, "$lt": self.until}
+        if received := {key: value for key, value in bounds.items() if value is not None}:
+            condition["received"] = received
+        if self.conflict is not None:
+            condition["conflict"] = self.conflict
+        return condition
 
 
 class Deliveries:
@@ -80,67 +90,108 @@ class Deliveries:
 
     # -- commands ----------------------------------------------------------------------------------------
 
-    async def insert(self, deliveries: Sequence[Delivery]) -> set[UUID]:
-        """Store what is not there yet; the ids of deliveries that were there already (their key was)."""
+    async def insert(self, deliveries: Sequence[Delivery]) -> list[Arrival]:
+        """Store what is not there yet, durably. The same key with another body is kept beside the first."""
+        arrivals = await self._insert(deliveries)
+        others = [index for index, arrival in enumerate(arrivals) if arrival is None]
+        if others:
+            beside = [
+                replace(one, id=conflicting_id(one.adapter, one.key, one.digest), conflict=True)
+                for one in (deliveries[index] for index in others)
+            ]
+            first = [deliveries[index].id for index in others]
+            await self._collection.update_many({"_id": {"$in": first}}, {"$set": {"conflict": True}})
+            for index, one, arrival in zip(others, beside, await self._insert(beside), strict=True):
+                arrivals[index] = replace(arrival or Arrival(id=one.id), conflict=True)
+        return [arrival for arrival in arrivals if arrival is not None]
+
+    async def _insert(self, deliveries: Sequence[Delivery]) -> list[Arrival | None]:
+        """None for those whose id is taken by a delivery with another body."""
+        arrivals: list[Arrival | None] = [Arrival(id=delivery.id) for delivery in deliveries]
+        taken = await self._insert_new(deliveries)
+        repeated = Counter((deliveries[index].id, deliveries[index].digest) for index in taken)
+        known = await asyncio.gather(*(self._repeat(*which, count) for which, count in repeated.items()))
+        same = dict(zip(repeated, known, strict=True))
+        for index in taken:
+            one = deliveries[index]
+            arrivals[index] = Arrival(id=one.id, duplicate=True) if same[one.id, one.digest] else None
+        return arrivals
+
+    async def _insert_new(self, deliveries: Sequence[Delivery]) -> list[int]:
+        """The positions of those whose ids were taken."""
         try:
-            await self._collection.insert_many(
-                [_document(delivery) for delivery in deliveries], ordered=False
-            )
+            await self._collection.insert_many([document_of(one) for one in deliveries], ordered=False)
         except BulkWriteError as error:
             failures = error.details.get("writeErrors", ())
             if error.details.get("writeConcernErrors") or any(f["code"] != _DUPLICATE_KEY for f in failures):
                 raise
-            repeated = [deliveries[failure["index"]] for failure in failures]
-            for delivery in repeated:
-                await self._collection.update_one(
-                    {"adapter": delivery.adapter, "event": delivery.event}, {"$inc": {"duplicates": 1}}
-                )
-            return {delivery.id for delivery in repeated}
-        return set()
+            return [failure["index"] for failure in failures]
+        return []
 
-    async def claim(self, now: dt.datetime, lease: dt.timedelta) -> Delivery | None:
-        """The oldest delivery that is due, leased to the caller until `now + lease`."""
-        row = await self._collection.find_one_and_update(
-            {"state": State.RECEIVED, "due": {"$lte": now}},
-            {"$set": {"due": now + lease}, "$inc": {"attempts": 1}},
-            sort=[("due", 1)],
-            return_document=ReturnDocument.AFTER,
+    async def _repeat(self, delivery_id: UUID, digest: str, count: int) -> bool:
+        # A write, also so that it is acknowledged only when a majority has the first one.
+        result = await self._collection.update_one(
+            {"_id": delivery_id, "digest": digest}, {"$inc": {"duplicates": count}}
         )
-        return _delivery(row) if row else None
+        return result.matched_count == 1
 
-    async def finish(
-        self,
-        delivery: Delivery,
-        *,
-        state: State,
-        outcomes: Sequence[Outcome],
-        revision: str,
-        now: dt.datetime,
-    ) -> None:
-        """Record what became of a delivery. Finishing twice with the same result changes nothing."""
-        await self._collection.update_one(
-            {"_id": delivery.id},
-            {
-                "$set": {
-                    "state": state,
-                    "outcomes": [outcome.document() for outcome in outcomes],
-                    "revision": revision,
-                    "finished": now,
-                },
-                "$unset": {"due": ""},
-            },
+    async def claim(
+        self, now: dt.datetime, lease: dt.timedelta, *, limit: int, max_bytes: int
+    ) -> list[Delivery]:
+        """Deliveries that are due, oldest first, leased to the caller until `now + lease`.
+
+        Takes no more than `max_bytes` of bodies, but at least one. Empty if there are none or others were
+        faster.
+        """
+        due = {"due": {"$lte": now}}
+        ids: list[UUID] = []
+        size = 0
+        async for row in self._collection.find(due, {"size": 1}).sort("due", 1).limit(limit):
+            size += row["size"]
+            if ids and size > max_bytes:
+                break
+            ids.append(row["_id"])
+        if not ids:
+            return []
+        claim = uuid4()
+        result = await self._collection.update_many(
+            {"_id": {"$in": ids}, **due},
+            {"$set": {"due": now + lease, "claim": claim}, "$inc": {"attempts": 1}},
         )
+        if not result.modified_count:
+            return []
+        rows = self._collection.find({"_id": {"$in": ids}, "claim": claim})
+        return [delivery_of(row) async for row in rows]
+
+    async def finish(self, results: Sequence[Finished], now: dt.datetime) -> None:
+        """Record what became of deliveries, except of those whose claim was lost meanwhile."""
+        await self._collection.bulk_write([_finishing(result, now) for result in results], ordered=False)
 
     async def postpone(self, delivery: Delivery, due: dt.datetime) -> None:
         """Give a delivery back, to be claimed again from `due` on."""
         await self._collection.update_one(
-            {"_id": delivery.id, "state": State.RECEIVED}, {"$set": {"due": due}}
+            {"_id": delivery.id, "claim": delivery.claim},
+            {"$set": {"due": due}, "$unset": {"claim": ""}, "$inc": {"postponed": 1}},
         )
 
-    async def requeue(self, ids: Sequence[UUID], now: dt.datetime) -> int:
-        """Have deliveries mapped again with the current mapping; how many there were."""
+    async def release(self, deliveries: Sequence[Delivery], now: dt.datetime) -> None:
+        """Give back what was claimed and not begun, so that nobody waits for the lease to run out."""
+        await self._collection.update_many(
+            {
+                "_id": {"$in": [one.id for one in deliveries]},
+                "claim": {"$in": list({one.claim for one in deliveries})},
+            },
+            {"$set": {"due": now}, "$unset": {"claim": ""}, "$inc": {"postponed": 1}},
+        )
+
+    async def requeue(self, which: DeliveryFilter, now: dt.datetime) -> int:
+        """Have deliveries mapped again; how many there were. What is being mapped right now is repeated."""
         result = await self._collection.update_many(
-            {"_id": {"$in": list(ids)}}, {"$set": {"state": State.RECEIVED, "due": now, "attempts": 0}}
+            which.condition(),
+            {
+                "$set": {"state": State.RECEIVED, "due": now, "attempts": 0, "postponed": 0},
+                "$unset": {"claim": "", "expires": "", "finished": ""},
+            },
         )
         return result.matched_count
 
@@ -148,28 +199,33 @@ class Deliveries:
 
     async def get(self, delivery_id: UUID) -> Delivery | None:
         row = await self._collection.find_one({"_id": delivery_id})
-        return _delivery(row) if row else None
+        return delivery_of(row) if row else None
 
     async def list(
-        self,
-        *,
-        adapter: str | None = None,
-        states: Sequence[State] = (),
-        since: dt.datetime | None = None,
-        until: dt.datetime | None = None,
-        limit: int = 50,
+        self, which: DeliveryFilter, *, limit: int, after: tuple[dt.datetime, UUID] | None = None
     ) -> list[Delivery]:
-        """Deliveries that fit, newest first."""
-        condition: dict[str, Any] = {}
-        if adapter is not None:
-            condition["adapter"] = adapter
-        if states:
-            condition["state"] = {"$in": list(states)}
-        if since is not None or until is not None:
-            bounds = {"$gte": since, "$lte": until}
-            condition["received"] = {key: value for key, value in bounds.items() if value is not None}
-        cursor = self._collection.find(condition).sort([("received", -1), ("_id", -1)]).limit(limit)
-        return [_delivery(row) async for row in cursor]
+        """Deliveries without their bodies, newest first; `after` is the last one of the page before."""
+        conditions = [which.condition()]
+        if after is not None:
+            received, delivery_id = after
+            conditions.append({"received": {"$lte": received}})
+            conditions.append(
+                {
+                    "$or": [
+                        {"received": {"$lt": received}},
+                        {"received": received, "_id": {"$lt": delivery_id}},
+                    ]
+                }
+            )
+        found = self._collection.find({"$and": conditions}, _WITHOUT_BODY)
+        rows = found.sort([("received", -1), ("_id", -1)]).limit(limit)
+        return [delivery_of(row) async for row in rows]
+
+    async def each(self, which: DeliveryFilter, *, limit: int) -> AsyncIterator[Delivery]:
+        """Deliveries with their bodies, oldest first, one at a time."""
+        rows = self._collection.find(which.condition(), batch_size=20)
+        async for row in rows.sort([("received", 1), ("_id", 1)]).limit(limit):
+            yield delivery_of(row)
 
     async def counts(self) -> dict[tuple[str, str], int]:
         """How many deliveries there are by (adapter, state)."""
@@ -179,52 +235,16 @@ class Deliveries:
         return {(row["_id"]["adapter"], row["_id"]["state"]): row["count"] async for row in groups}
 
 
-def _document(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "_id": delivery.id,
-        "adapter": delivery.adapter,
-        "event": delivery.event,
-        "received": delivery.received,
-        "request": {
-            "method": delivery.method,
-            "url": delivery.url,
-            "headers": [list(pair) for pair in delivery.headers],
-            "body": delivery.body,
-        },
-        "verified": dict(delivery.verified),
-        "state": delivery.state,
-        "due": delivery.received,
-        "attempts": 0,
-        "duplicates": 0,
+def _finishing(result: Finished, now: dt.datetime) -> UpdateOne:
+    values: dict[str, Any] = {
+        "state": result.state,
+        "outcomes": [outcome.document() for outcome in result.outcomes],
+        "revision": result.revision,
+        "finished": now,
     }
-
-
-def _delivery(row: Mapping[str, Any]) -> Delivery:
-    request = row["request"]
-    return Delivery(
-        id=row["_id"],
-        adapter=row["adapter"],
-        event=row["event"],
-        received=row["received"],
-        method=request["method"],
-        url=request["url"],
-        headers=tuple((name, value) for name, value in request["headers"]),
-        body=bytes(request["body"]),
-        verified=row["verified"],
-        state=State(row["state"]),
-        attempts=row["attempts"],
-        duplicates=row["duplicates"],
-        revision=row.get("revision"),
-        finished=row.get("finished"),
-        outcomes=tuple(
-            Outcome(
-                event=item["event"],
-                state=State(item["state"]),
-                rule=item["rule"],
-                reason=item["reason"],
-                statements=tuple(item["statements"]),
-                problems=tuple(item["problems"]),
-            )
-            for item in row.get("outcomes", ())
-        ),
+    if result.expires is not None:
+        values["expires"] = result.expires
+    return UpdateOne(
+        {"_id": result.delivery.id, "claim": result.delivery.claim},
+        {"$set": values, "$unset": {"due": "", "claim": ""}},
     )

@@ -55,11 +55,12 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_activity", "kind", "activity", "modified"),
     ],
     "deliveries": [
-        _index("identity", "adapter", "event", unique=True),
-        # The work queue: what is due, oldest first; and the list people look at, newest first.
-        _index("due", "state", "due"),
-        _index("by_adapter", "adapter", "received", "_id"),
+        # The work queue: only what is still to be mapped has a time at which it is due.
+        _index("due", "due", partialFilterExpression={"due": {"$exists": True}}),
+        # The lists that people look at, newest first.
         _index("by_received", "received", "_id"),
+        _index("by_adapter", "adapter", "received", "_id"),
+        _index("by_state", "state", "received", "_id"),
         _index("expiry", "expires", expireAfterSeconds=0),
     ],
     "courses": [_index("by_created", "created", "_id")],

@@ -92,9 +92,8 @@ class Package:
         try:
             with self._archive.open(info) as content:
                 while chunk := content.read(_CHUNK):
-                    unpacked += len(
-                        chunk
-                    )  # `zipfile` never gives more than was stated, but it may give less.
+                    # `zipfile` stops at the stated size, but may give less.
+                    unpacked += len(chunk)
                     yield chunk
         except _BROKEN as reason:
             raise _broken(name, f"cannot be unpacked: {reason}") from reason

@@ -57,4 +57,4 @@ def _count(file: BinaryIO, start: int, end: int, limit: int) -> int | None:
             return None
         entries += 1
         at += _RECORD.size + sum(lengths)
-    return entries
+    return entries if at == end or entries > limit else None

@@ -12,6 +12,8 @@ import re
 from typing import Any
 
 from bson import encode
+from bson.binary import UuidRepresentation
+from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 
 # Bytes that must be in a body before anything below could go wrong: `"$`, an escaped NUL or dollar sign,
@@ -22,6 +24,8 @@ MAX_DEPTH = 96
 # MongoDB takes 16 MiB; JSON such as `[1,1,1]` grows sixfold on its way into BSON.
 MAX_DOCUMENT = 15 * 1024 * 1024
 MAX_OUTLINE = 64 * 1024
+# As the client writes.
+_OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
 _LARGE = 1024 * 1024
 _INT64 = 1 << 63
 
@@ -83,6 +87,6 @@ def outline(statement: dict[str, Any]) -> dict[str, Any]:
 def encodable(document: dict[str, Any], limit: int = MAX_DOCUMENT) -> bool:
     """Whether the driver and the server take a document as it is."""
     try:
-        return len(encode(document)) <= limit
+        return len(encode(document, codec_options=_OPTIONS)) <= limit
     except (BSONError, OverflowError, RecursionError):
         return False

@@ -8,10 +8,10 @@ the last of them leaves or dies; nothing but this machine reaches it, and only w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -129,7 +129,7 @@ class EmbeddedMongo:
 
     # Agreement with other processes
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
         with Lock(self._directory.entry_lock) as entry:
             await _until(entry.take, "another process has been starting or stopping it all the time")
@@ -169,8 +169,9 @@ class EmbeddedMongo:
         self._password = self._directory.password()
         if running := self._directory.running():
             self._port = running.port
-            await self._prepare()
-            return
+            with contextlib.suppress(_ServerEndedError):  # it was on its way out
+                await self._prepare()
+                return
         binary = find_mongod()
         for _ in range(5):
             self._port = self._choose_port(any_port=any_port)
@@ -253,7 +254,7 @@ class EmbeddedMongo:
                 return
         raise _ServerEndedError
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _client(
         self, *, username: str, password: str, source: str
     ) -> AsyncIterator[AsyncMongoClient[dict[str, Any]]]:
@@ -266,7 +267,8 @@ class EmbeddedMongo:
             password=password,
             authSource=source,
             authMechanism="SCRAM-SHA-256",
-            serverSelectionTimeoutMS=10_000,
+            # Short, because it is asked again as long as the server lives: this notices that it died.
+            serverSelectionTimeoutMS=1_500,
             heartbeatFrequencyMS=500,
         ) as client:
             yield client

@@ -23,6 +23,13 @@ async def stores_and_finds(data_dir: Path) -> bool:
         return await client.test.things.find_one({"_id": result.inserted_id}) is not None
 
 
+async def kill_and_wait(server: EmbeddedMongo) -> None:
+    killed = server.pid
+    assert killed
+    os.kill(killed, signal.SIGKILL)
+    await until(lambda: server.pid not in (None, 0, killed))
+
+
 # A first start takes some 1.3 s: these fall before the process does anything, into the creation of files, the
 # start of the server, the initiation, the creation of the user, and behind all of it.
 DELAYS = [0.1, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2.0]
@@ -95,10 +102,7 @@ async def test_it_is_restarted_however_often_it_is_killed(tmp_path: Path) -> Non
     ):
         watching = group.create_task(server.watch())
         for number in range(4):
-            killed = server.pid
-            assert killed
-            os.kill(killed, signal.SIGKILL)
-            await until(lambda killed=killed: server.pid not in (None, 0, killed))
+            await kill_and_wait(server)
             while True:
                 try:
                     await client.test.things.insert_one({"_id": number})

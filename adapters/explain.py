@@ -10,7 +10,7 @@ from adapters.mapping import Mapping
 from adapters.outcomes import Adapted, Event, Failed, Held, Lookups, Outcome, Skipped, Unmatched
 from adapters.rules import Rule
 from adapters.statements import Maker
-from adapters.tracing import Trace
+from adapters.tracing import Trace, unread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +59,14 @@ class Explanation:
 def explain(mapping: Mapping, event: Event, lookups: Lookups, *, delivery: str | None = None) -> Explanation:
     """Map an event with a copy of the mapping that records; the outcome is the same as that of `adapt`."""
     traced = mapping.traced()
-    trace = Trace(event.body)
-    scope = traced._event_scope(event, lookups)
+    trace = Trace()
+    scope = traced.scope(event, lookups)
     scope.trace = trace
     scope.private.trace = trace
     outcome = traced.run(scope, Maker(traced.origin, traced.namespace, delivery=delivery))
     if traced.event_plan.event_id is not None:
         _quietly(traced.event_plan.event_id, scope)
+    read = trace.read_in(event.body) | trace.read_in(scope.private.body)
     return Explanation(
         event_id=event.event_id,
         outcome=outcome,
@@ -80,9 +81,8 @@ def explain(mapping: Mapping, event: Event, lookups: Lookups, *, delivery: str |
                 value=one.value,
             )
             for one in trace.written
-            if "${" in one.expression or one.path
         ),
-        unread=tuple(trace.unread()),
+        unread=tuple(unread(event.body, read)),
     )
 
 

@@ -33,7 +33,7 @@ from adapters.rules import RuleIndex
 from adapters.sharing import Shared, gather
 from adapters.shorthand import Shorthand
 from adapters.statements import Origin
-from adapters.templates import Templates
+from adapters.templates import Templates, named
 from adapters.vocabulary import SHIPPED, Vocabulary
 from adapters.yaml_source import MapNode, Node, Place, ScalarNode, plain, read_yaml
 
@@ -215,7 +215,9 @@ class _Loader:
         plan = EventPlan(
             batch=items,
             items_path=items_path,
-            event_id=self.templates.template(event_id, env) if event_id is not None else None,
+            event_id=named("event_id", self.templates.template(event_id, env), env)
+            if event_id is not None
+            else None,
             mix_in_body=False,
             place=batch.place if batch is not None else self.node.place,
         )
@@ -255,7 +257,8 @@ class _Loader:
                     self.report(candidate.place.lint("E111", "a candidate is one `kind: value`"))
                     continue
                 ((kind, value),) = candidate.items.items()
-                by.append((kind, self.templates.template(value, env)))
+                closure = named(f"identity.{name}.{kind}", self.templates.template(value, env), env)
+                by.append((kind, closure))
             home_page = one.text("home_page", own)
             if not own or not home_page:
                 self.report(one.place().lint("E112", f"identity.{name} needs source.home_page, an IRI"))

@@ -178,7 +178,7 @@ class Mapping:
 
     def wanted(self, event: Event) -> Wanted:
         """What the directory should be asked before `adapt`; what cannot be computed is left out."""
-        scope = self._event_scope(event, _NOBODY)
+        scope = self.scope(event, _NOBODY)
         accounts: list[tuple[str, str]] = []
         entries: list[tuple[str, str]] = []
         for identity in self.identities:
@@ -197,7 +197,7 @@ class Mapping:
 
     def adapt(self, event: Event, lookups: Lookups, *, delivery: str | None = None) -> Outcome:
         """Map one event. `delivery` is recorded in the provenance of each statement. Never raises."""
-        scope = self._event_scope(event, lookups)
+        scope = self.scope(event, lookups)
         return self.run(scope, Maker(self.origin, self.namespace, delivery=delivery))
 
     def run(self, scope: Scope, maker: Maker) -> Outcome:
@@ -278,7 +278,8 @@ class Mapping:
         scope.source = self.source
         return scope
 
-    def _event_scope(self, event: Event, lookups: Lookups) -> Scope:
+    def scope(self, event: Event, lookups: Lookups) -> Scope:
+        """What the expressions of this mapping see of an event."""
         scope = Scope()
         scope.body, scope.item, scope.index = event.body, event.item, event.index
         scope.headers, scope.query = dict(event.headers), dict(event.query)

@@ -14,7 +14,7 @@ from adapters.model import Block
 from adapters.rules import Match, Rule, glob
 from adapters.shapes import ShapeChecker
 from adapters.statements import Loop, StatementPlan, field_places
-from adapters.templates import Templates
+from adapters.templates import Templates, named
 from adapters.vocabulary import Vocabulary
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
 
@@ -38,14 +38,14 @@ class RuleLoader:
                 continue
             rules.append(self.rule(Block(node)))
             for key in ("name", "id_key"):
-                named = Block(node).scalar(key)
-                if named is None:
+                found = Block(node).scalar(key)
+                if found is None:
                     continue
-                if named.text in names:
-                    first = names[named.text].place
-                    message = f"rule name {named.text!r} is used twice (first at {first.line}:{first.column})"
-                    self.env.report(named.place.lint("E114", message))
-                names.setdefault(named.text, named)
+                if found.text in names:
+                    first = names[found.text].place
+                    message = f"rule name {found.text!r} is used twice (first at {first.line}:{first.column})"
+                    self.env.report(found.place.lint("E114", message))
+                names.setdefault(found.text, found)
         if not rules and "rules" in block:
             self.env.report(block.place("rules").lint("E112", "rules is a list of at least one rule"))
         for lint in self.shapes.lints:
@@ -66,7 +66,8 @@ class RuleLoader:
                 continue
             inner = replace(env, locals={})
             origin = self.templates.origin_of(value, inner)
-            variable = Variable(env.slot(), self.templates.template(value, inner), origin)
+            closure = named(f"vars.{name}", self.templates.template(value, inner), env)
+            variable = Variable(env.slot(), closure, origin)
             env = replace(env, variables={**env.variables, name: variable})
         return env
 
@@ -149,8 +150,8 @@ class RuleLoader:
         loop = None
         items, key = block.get("for_each"), block.get("key")
         if items is not None:
-            named = block.scalar("as")
-            if named is None:
+            variable = block.scalar("as")
+            if variable is None:
                 env.report(
                     block.place("for_each").lint("E112", "for_each needs `as`: the name of its variable")
                 )
@@ -158,7 +159,7 @@ class RuleLoader:
                 if key is None:
                     message = "for_each without `key`: ids follow the order of the list, which may change"
                     env.report(block.place("for_each").lint("W122", message))
-                closure, inner, slots = self.templates.loop(items, named, inner)
+                closure, inner, slots = self.templates.loop(items, variable, inner)
                 loop = Loop(
                     items=closure,
                     slots=slots,

@@ -439,10 +439,21 @@ def _traced_part(key: str, closure: Closure, env: Env) -> Closure:
     def traced(scope: Scope) -> Any:
         if scope.trace is None:
             return closure(scope)
-        scope.trace.path.append(key)
-        try:
+        with scope.trace.within(key):
             return closure(scope)
-        finally:
-            scope.trace.path.pop()
+
+    return traced
+
+
+def named(path: str, closure: Closure, env: Env) -> Closure:
+    """Let `explain` show what a variable or candidate does under its own name."""
+    if not env.tracing:
+        return closure
+
+    def traced(scope: Scope) -> Any:
+        if scope.trace is None:
+            return closure(scope)
+        with scope.trace.within(path, absolute=True):
+            return closure(scope)
 
     return traced

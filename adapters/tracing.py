@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from adapters.yaml_source import Place
+
+PayloadKeys: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +25,25 @@ class Written:
 class Trace:
     """The record of one run. Payload parts are told apart by object identity, whatever name they go by."""
 
-    def __init__(self, payload: Any) -> None:
+    def __init__(self) -> None:
         self.written: list[Written] = []
         self.path: list[str] = []
         self.read: set[tuple[int, Any]] = set()
-        self.payload = payload
+
+    @contextmanager
+    def within(self, *path: str, absolute: bool = False) -> Iterator[None]:
+        """Fields written meanwhile lie below this path; an absolute one is not below the present one."""
+        outer = self.path
+        self.path = [*([] if absolute else outer), *path]
+        try:
+            yield
+        finally:
+            self.path = outer
 
     def step(self, value: Any, key: Any) -> None:
         """A key or index of a list or object was read."""
+        if isinstance(value, list) and isinstance(key, int) and key < 0:
+            key += len(value)
         self.read.add((id(value), key))
 
     def iterate(self, items: list[Any]) -> None:
@@ -40,23 +55,43 @@ class Trace:
         path = ".".join(self.path)
         self.written.append(Written(path=path, expression=expression, place=place, value=value))
 
-    def unread(self) -> list[str]:
-        """Payload paths that nothing read: `a.b` for a scalar, `a.b.*` for a whole list or object."""
-        found: list[str] = []
-        self._unread(self.payload, "body", found)
+    def read_in(self, payload: Any) -> set[PayloadKeys]:
+        """The paths of a payload that were read; one that was not stepped into was read as a whole."""
+        found: set[PayloadKeys] = set()
+        self._collect(payload, (), found)
         return found
 
-    def _unread(self, value: Any, path: str, found: list[str]) -> None:
+    def _collect(self, value: Any, path: PayloadKeys, found: set[PayloadKeys]) -> bool:
+        """Add what was read below `path`, and tell whether anything was."""
+        stepped = False
         for key, inner in _parts(value):
-            shown = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"
             if (id(value), key) not in self.read:
-                found.append(f"{shown}.*" if isinstance(inner, (list, dict)) and inner else shown)
-            elif self._stepped_into(inner):
-                self._unread(inner, shown, found)
+                continue
+            stepped = True
+            found.add((*path, key))
+            if not self._collect(inner, (*path, key), found):
+                found.update((*path, key, *below) for below in _all_below(inner))
+        return stepped
 
-    def _stepped_into(self, value: Any) -> bool:
-        """A container that was read but not stepped into was used as a whole."""
-        return any((id(value), key) in self.read or self._stepped_into(inner) for key, inner in _parts(value))
+
+def unread(payload: Any, read: set[PayloadKeys]) -> list[str]:
+    """Paths that were not read: `body.a.b` for a scalar, `body.a.b.*` for a whole list or object."""
+    return list(_unread(payload, (), read, "body"))
+
+
+def _unread(value: Any, path: PayloadKeys, read: set[PayloadKeys], shown: str) -> Iterator[str]:
+    for key, inner in _parts(value):
+        name = f"{shown}[{key}]" if isinstance(key, int) else f"{shown}.{key}"
+        if (*path, key) in read:
+            yield from _unread(inner, (*path, key), read, name)
+        else:
+            yield f"{name}.*" if isinstance(inner, (list, dict)) and inner else name
+
+
+def _all_below(value: Any) -> Iterator[PayloadKeys]:
+    for key, inner in _parts(value):
+        yield (key,)
+        yield from ((key, *below) for below in _all_below(inner))
 
 
 def _parts(value: Any) -> list[tuple[Any, Any]]:

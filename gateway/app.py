@@ -10,8 +10,10 @@ import structlog
 from aiohttp import web
 
 from gateway.keys import ACCESS, SERVICES, SETTINGS, TOKENS
-from gateway.services.access import Access, SessionGrant
+from gateway.services.access import Access
+from gateway.services.addresses import public_url as public_url
 from gateway.services.services import Services, enduring, utc_now
+from gateway.services.session_finder import SessionFinder
 from gateway.services.tokens import TokenIssuer
 from gateway.settings import Settings
 from gateway.store.connection import Client
@@ -46,13 +48,6 @@ async def open_services(settings: Settings, client: Client) -> dict[str, Service
     return services
 
 
-def public_url(settings: Settings, *, port: int | None = None) -> str:
-    """Where the gateway is: the configured origin or the address it listens on, and the base path."""
-    server = settings.server
-    origin = server.public_url or f"http://{server.host}:{port or server.port}"
-    return f"{origin.rstrip('/')}{server.base_path}"
-
-
 def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Application:
     """The gateway's application. Its background work runs while it is started."""
     app = web.Application(middlewares=[request_id, errors_to_json], client_max_size=settings.xapi.max_body)
@@ -62,7 +57,7 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
         default.credentials,
         default.tokens,
         home_page=public_url(settings),
-        find_session=_no_session,
+        find_session=SessionFinder(services).find,
     )
     app[TOKENS] = TokenIssuer(app[ACCESS], default.tokens, clock=utc_now)
     cors = Cors(settings.cors.allow_origins)
@@ -98,10 +93,6 @@ async def serving(settings: Settings, client: Client, *, share_port: bool) -> As
         yield port, server.content_port
     finally:
         await runner.cleanup()
-
-
-async def _no_session(key: str, secret: str) -> SessionGrant | None:
-    return None
 
 
 @contextlib.asynccontextmanager

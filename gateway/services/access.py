@@ -55,7 +55,10 @@ class Grant:
     store: str
     scopes: frozenset[Scope]
     authority: Mapping[str, Any]
-    session: UUID | None = None  # set for an AU: the cmi5 gate applies
+    # Set for an AU: the cmi5 gate applies, and it sees only its learner (an agent key) in its registration.
+    session: UUID | None = None
+    registration: UUID | None = None
+    learner: str | None = None
 
     def require(self, *scopes: Scope) -> None:
         """Raise Forbidden unless one of `scopes` is granted."""
@@ -80,7 +83,7 @@ def effective(scopes: tuple[str, ...]) -> frozenset[Scope]:
     return granted
 
 
-# Finds the session of an AU by the id and secret in its token; (session id, store, launch actor) or None.
+# Finds the open session of an AU by the id and secret in its token.
 FindSession = Callable[[str, str], Awaitable["SessionGrant | None"]]
 
 
@@ -90,6 +93,8 @@ class SessionGrant:
 
     session: UUID
     store: str
+    registration: UUID
+    learner: str
 
 
 class Access:
@@ -148,9 +153,7 @@ class Access:
         token = await self._tokens.find(text, dt.datetime.now(dt.UTC))
         credential = await self._credentials.get(token.key) if token else None
         if token is None or credential is None or credential.revoked is not None:
-            raise Unauthorized(
-                "the token is unknown, expired or revoked", challenge=challenge
-            )
+            raise Unauthorized("the token is unknown, expired or revoked", challenge=challenge)
         return replace(self.grant(credential), scopes=effective(token.scopes))
 
     async def _session_grant(self, key: str, secret: str) -> Grant:
@@ -164,6 +167,8 @@ class Access:
             scopes=_SESSION,
             authority=self._authority(f"cmi5-session-{session.session}", "cmi5 session"),
             session=session.session,
+            registration=session.registration,
+            learner=session.learner,
         )
 
     def grant(self, credential: Credential) -> Grant:

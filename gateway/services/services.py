@@ -8,11 +8,21 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from gateway.cmi5.packages import PackageLimits
 from gateway.errors import Unavailable
+from gateway.services.addresses import public_url
+from gateway.services.au_requests import AURequests
 from gateway.services.commit import Committer
+from gateway.services.courses import Courses
 from gateway.services.documents import Documents
 from gateway.services.knowledge import Knowledge
+from gateway.services.launch_links import LaunchLinks
+from gateway.services.launches import Launches
+from gateway.services.lms import Lms
+from gateway.services.registrations import Registrations
+from gateway.services.sessions import Sessions
 from gateway.services.statements import Statements
+from gateway.services.turns import Turns
 from gateway.settings import Settings
 from gateway.store.connection import translating
 from gateway.store.store import Store
@@ -22,6 +32,8 @@ log = structlog.get_logger(__name__)
 # Two groups at a time: one waits for the disk while the server works on the other.
 _GROUPS_IN_FLIGHT = 2
 _RECOVER_EVERY = 2.0  # seconds
+_NOTE_USE_EVERY = 20.0
+_ABANDON_EVERY = 15.0
 
 
 def utc_now() -> dt.datetime:
@@ -39,14 +51,41 @@ class Services:
             store, max_statements=settings.group_commit.max_statements, in_flight=_GROUPS_IN_FLIGHT
         )
         self.knowledge = Knowledge(store)
+        cmi5, turns = settings.cmi5, Turns()
+        lms = Lms.of(store.name, key=more_key, home_page=public_url(settings), clock=utc_now)
+        self.courses = Courses(store, limits=PackageLimits(total_size=cmi5.max_unpacked), clock=lms.now)
+        self.au_requests = AURequests(store, self.courses, lms=lms, turns=turns)
         self.statements = Statements(
             store,
             self.committer,
             self.knowledge,
+            self.au_requests,
             page_size=settings.xapi.page_size,
             max_statements=settings.xapi.max_statements,
         )
         self.documents = Documents(store, clock=utc_now)
+        self.registrations = Registrations(store, self.statements, self.courses, lms=lms, turns=turns)
+        self.sessions = Sessions(store, self.statements, self.courses, lms=lms, turns=turns)
+        self.launches = Launches(
+            store,
+            self.statements,
+            self.courses,
+            self.registrations,
+            self.sessions,
+            lms=lms,
+            turns=turns,
+            return_url=cmi5.return_url,
+        )
+        self.launch_links = LaunchLinks(
+            store,
+            self.courses,
+            self.registrations,
+            self.launches,
+            lms=lms,
+            lifetime=dt.timedelta(seconds=cmi5.link_lifetime),
+        )
+        self._idle = dt.timedelta(seconds=cmi5.idle_timeout)
+        self._lifetime = dt.timedelta(seconds=cmi5.session_lifetime)
 
     async def run(self) -> None:
         """Group commit, floors and recovery, until cancelled."""
@@ -54,12 +93,26 @@ class Services:
             tasks.create_task(self.committer.run())
             tasks.create_task(enduring("floors", self.store.writer.keep))
             tasks.create_task(enduring("recovery", self._recover))
+            tasks.create_task(enduring("session use", self._note_session_use))
+            tasks.create_task(enduring("lapsed sessions", self._abandon_lapsed))
 
     async def _recover(self) -> None:
         while True:
             if writers := await self.store.recover():
                 log.warning("dead writers recovered", store=self.store.name, writers=writers)
             await asyncio.sleep(_RECOVER_EVERY)
+
+    async def _note_session_use(self) -> None:
+        while True:
+            await asyncio.sleep(_NOTE_USE_EVERY)
+            await self.au_requests.note_use()
+
+    async def _abandon_lapsed(self) -> None:
+        while True:
+            # Some silence is only known to other processes after they have noted use, so their pause counts.
+            if abandoned := await self.sessions.abandon_lapsed(idle=self._idle, lifetime=self._lifetime):
+                log.info("lapsed sessions abandoned", store=self.store.name, sessions=abandoned)
+            await asyncio.sleep(_ABANDON_EVERY)
 
 
 async def enduring(name: str, loop: Callable[[], Awaitable[None]]) -> None:

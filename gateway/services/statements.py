@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID, uuid4
 
 from gateway.errors import BadRequest, Conflict, Invalid, NotFound, TooLarge
@@ -54,6 +54,25 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Insertion:
+    """A statement of the gateway's own, stored right behind the request's statement with the index `after`."""
+
+    after: int
+    statement: dict[str, Any]
+    origin: Origin
+
+
+Accept: TypeAlias = Callable[[Any, Sequence[Insertion], Also], Awaitable[list[str]]]
+"""Stores the statements of a request (one or a list) with insertions and further changes; their ids."""
+
+
+class Gate(Protocol):
+    """Judges the statements of an AU before anything else is done with them."""
+
+    async def admit(self, grant: Grant, value: Any, accept: Accept) -> list[str]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """One page, where the next one starts, and up to when nothing is missing from it (µs)."""
 
@@ -70,6 +89,7 @@ class Statements:
         store: Store,
         committer: Committer,
         knowledge: Knowledge,
+        gate: Gate,
         *,
         page_size: int,
         max_statements: int,
@@ -77,6 +97,7 @@ class Statements:
         self._store = store
         self._committer = committer
         self._knowledge = knowledge
+        self._gate = gate
         self._page_size = page_size
         self._max_statements = max_statements
 
@@ -89,17 +110,19 @@ class Statements:
         statement = parsed.value
         if not isinstance(statement, dict):
             raise BadRequest("PUT takes one statement: a JSON object")
-        given = statement.setdefault("id", str(statement_id))
+        if grant.session is None:  # an AU has to give its statements their id (cmi5 9.1)
+            statement.setdefault("id", str(statement_id))
+        given = statement.get("id", str(statement_id))
         if not isinstance(given, str) or given.lower() != str(statement_id):
             raise BadRequest(
                 f"the statement's id {given!r} is not the statementId {str(statement_id)!r} of the request"
             )
-        await self._accept(Origin.of(grant), version, parsed, sent)
+        await self._take(grant, version, parsed, sent)
 
     async def post(self, grant: Grant, version: Version, sent: Sent) -> list[str]:
         """POST: one statement or an array, all or nothing; the ids in order. Raises Invalid or Conflict."""
         grant.require(Scope.STATEMENTS_WRITE)
-        return await self._accept(Origin.of(grant), version, strict_json.parse(sent.body), sent)
+        return await self._take(grant, version, strict_json.parse(sent.body), sent)
 
     async def record(
         self, origin: Origin, statements: Sequence[dict[str, Any]], *, also: Also | None = None
@@ -112,6 +135,19 @@ class Statements:
         # Read back: what is prepared is a copy, and holds nothing that JSON cannot.
         return await self._accept(origin, Version.V2, strict_json.parse(sent.body), sent, also=also)
 
+    async def _take(
+        self, grant: Grant, version: Version, parsed: strict_json.Parsed, sent: Sent
+    ) -> list[str]:
+        origin = Origin.of(grant)
+        if grant.session is None:
+            return await self._accept(origin, version, parsed, sent)
+
+        async def accept(value: Any, insertions: Sequence[Insertion], also: Also) -> list[str]:
+            admitted = strict_json.Parsed(value, parsed.lossy)
+            return await self._accept(origin, version, admitted, sent, insertions=insertions, also=also)
+
+        return await self._gate.admit(grant, parsed.value, accept)
+
     async def _accept(
         self,
         origin: Origin,
@@ -119,6 +155,7 @@ class Statements:
         parsed: strict_json.Parsed,
         sent: Sent,
         *,
+        insertions: Sequence[Insertion] = (),
         also: Also | None = None,
     ) -> list[str]:
         single = not isinstance(parsed.value, list)
@@ -140,10 +177,17 @@ class Statements:
             also = await self._with_attachments(brought, also)
         suspect = parsed.lossy or encoding.suspect(sent.body)
         entries = [self._entry(statement, origin, version, suspect) for statement in statements]
-        stored = await self._store_all(entries, also)
+        stored = await self._store_all(self._arranged(entries, insertions), also)
         if stored:
             await self._knowledge.learn([entry.statement for entry in stored], define=origin.define)
         return [entry.statement["id"] for entry in entries]
+
+    def _arranged(self, entries: Sequence[Entry], insertions: Sequence[Insertion]) -> Sequence[Entry]:
+        arranged = list(entries)
+        for insertion in reversed(insertions):
+            entry = self._entry(insertion.statement, insertion.origin, Version.V2, suspect=True)
+            arranged.insert(insertion.after + 1, entry)
+        return arranged
 
     async def _with_attachments(self, brought: Sequence[Attachment], also: Also | None) -> Also:
         await self._store.attachments.upload_large(brought)
@@ -260,6 +304,9 @@ class Statements:
     def _visible(self, grant: Grant) -> tuple[dict[str, str], dict[str, Any] | None]:
         """Keys and row filter that limit what a grant may read; every read goes through here."""
         grant.require(Scope.STATEMENTS_READ, Scope.STATEMENTS_READ_MINE, Scope.ALL_READ)
+        if grant.registration is not None:  # an AU reads about its learner in its registration only
+            own = {"registrations": str(grant.registration)}
+            return own, {**own, "agents": grant.learner}
         if Scope.STATEMENTS_READ in grant.scopes:
             return {}, None
         mine = agent_key(grant.authority)

@@ -205,9 +205,11 @@ class Statements:
         row = row or await self._linearizable.find_one({"_id": statement_id}, self._SERVED)
         return _stored(row) if row else None
 
-    async def many(self, ids: Iterable[UUID]) -> dict[UUID, StoredStatement]:
-        """The statements with these ids, voided ones included."""
-        cursor = self._collection.find({"_id": {"$in": list(ids)}}, self._SERVED)
+    async def many(
+        self, ids: Iterable[UUID], where: Mapping[str, Any] | None = None
+    ) -> dict[UUID, StoredStatement]:
+        """The statements with these ids, voided ones included, that `where` lets be seen."""
+        cursor = self._collection.find({"_id": {"$in": list(ids)}, **(where or {})}, self._SERVED)
         return {row["_id"]: _stored(row) async for row in cursor}
 
     async def page(self, selection: Selection) -> Page:

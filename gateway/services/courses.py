@@ -1,0 +1,224 @@
+"""Courses: imported as packages, kept as versions that never change, served as files."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+from uuid import UUID, uuid4
+
+from gateway.cmi5 import ids
+from gateway.cmi5.findings import Finding
+from gateway.cmi5.imports import Imported, read_course
+from gateway.cmi5.overrides import Overrides, read_overrides
+from gateway.cmi5.packages import Package, PackageLimits
+from gateway.cmi5.structure import Course, from_document, to_document
+from gateway.cmi5.vocabulary import STRUCTURE_FILE
+from gateway.errors import Conflict, Invalid, NotFound
+from gateway.store.courses import CourseVersion, StoredCourse
+from gateway.store.store import Store
+from gateway.xapi import strict_json
+
+# Each waits for the disk once a file; a few at a time keep the database busy and memory small.
+_UPLOADS_AT_ONCE = 4
+_STRUCTURES_REMEMBERED = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedCourse:
+    """What an import made: the course as it is stored, its structure, and what is odd about it."""
+
+    stored: StoredCourse
+    course: Course
+    warnings: tuple[Finding, ...]
+
+
+class Courses:
+    """The courses of one store."""
+
+    def __init__(self, store: Store, *, limits: PackageLimits, clock: Callable[[], dt.datetime]) -> None:
+        self._courses = store.courses
+        self._files = store.course_files
+        self._limits = limits
+        self._clock = clock
+        self._structures: OrderedDict[UUID, Course] = OrderedDict()
+
+    # -- importing ---------------------------------------------------------------------------------------
+
+    async def create(self, file: BinaryIO, *, base: str) -> ImportedCourse:
+        """A new course from a package or structure in `file`; its ids are made below `base`, a URL.
+
+        Raises Invalid with everything that is wrong; then nothing is stored.
+        """
+        imported, course = await self._read(file)
+        course_id, version_id = uuid4(), uuid4()
+        course = ids.assign(course, base=base, course_id=course_id)
+        now = self._clock()
+        version = await self._upload(imported, course, course_id, version_id, 1, now)
+        stored = StoredCourse(
+            id=course_id,
+            publisher_id=course.id,
+            title=dict(course.title),
+            version=version_id,
+            number=1,
+            created=now,
+            updated=now,
+        )
+        try:
+            await self._courses.create(stored, version)
+        except BaseException:
+            await self._files.discard(version_id)
+            raise
+        return ImportedCourse(stored=stored, course=course, warnings=imported.findings)
+
+    async def add_version(self, course_id: UUID, file: BinaryIO, *, base: str) -> ImportedCourse:
+        """A new version of a course; registrations that exist keep the version they have.
+
+        AUs and blocks that kept their publisher id keep their LMS id. Raises Invalid, NotFound, Conflict.
+        """
+        present = await self.get(course_id)
+        imported, course = await self._read(file)
+        previous = await self.structure(present.version)
+        course = ids.assign(course, base=base, course_id=course_id, previous=previous)
+        version_id = uuid4()
+        number = present.number + 1
+        version = await self._upload(imported, course, course_id, version_id, number, self._clock())
+        added = False
+        try:
+            added = await self._courses.add_version(version, dict(course.title))
+        finally:
+            if not added:
+                await self._files.discard(version_id)
+        if not added:
+            raise Conflict("another version of this course was imported at the same time; import it again")
+        return ImportedCourse(stored=await self.get(course_id), course=course, warnings=imported.findings)
+
+    async def _read(self, file: BinaryIO) -> tuple[Imported, Course]:
+        imported = await asyncio.to_thread(read_course, file, self._limits)
+        if imported.course is None:
+            first = imported.findings[0].problem()
+            more = f" (and {len(imported.findings) - 1} more)" if len(imported.findings) > 1 else ""
+            where = f"{first.path}: " if first.path else ""
+            raise Invalid(
+                f"the course was not imported: {where}{first.message}{more}",
+                problems=[finding.problem() for finding in imported.findings],
+            )
+        return imported, imported.course
+
+    async def _upload(
+        self,
+        imported: Imported,
+        course: Course,
+        course_id: UUID,
+        version_id: UUID,
+        number: int,
+        now: dt.datetime,
+    ) -> CourseVersion:
+        """Store the files of a version; what is there is removed again when one of them fails."""
+        package = imported.package
+        try:
+            if package is None:
+                sizes = [await self._files.write(version_id, STRUCTURE_FILE, _once(imported.structure))]
+            else:
+                sizes = await self._upload_package(version_id, package)
+        except BaseException as error:
+            await self._files.discard(version_id)
+            if isinstance(error, BaseExceptionGroup) and (broken := error.subgroup(Invalid)) is not None:
+                raise _first(broken) from None
+            raise
+        return CourseVersion(
+            id=version_id,
+            course=course_id,
+            number=number,
+            structure=to_document(course),
+            packaged=package is not None,
+            files=len(sizes),
+            size=sum(sizes),
+            created=now,
+            warnings=tuple(_warning(finding) for finding in imported.findings),
+        )
+
+    async def _upload_package(self, version: UUID, package: Package) -> list[int]:
+        waiting = iter(package.entries)
+
+        async def upload() -> list[int]:
+            return [
+                await self._files.write(version, entry.name, _unpacked(package, entry.name))
+                for entry in waiting
+            ]
+
+        async with asyncio.TaskGroup() as tasks:
+            uploads = [tasks.create_task(upload()) for _ in range(_UPLOADS_AT_ONCE)]
+        return [size for each in uploads for size in each.result()]
+
+    # -- reading -----------------------------------------------------------------------------------------
+
+    async def get(self, course_id: UUID) -> StoredCourse:
+        """A course; raises NotFound."""
+        course = await self._courses.get(course_id)
+        if course is None:
+            raise NotFound(f"there is no course with the id {course_id}")
+        return course
+
+    async def list(self, *, search: str | None = None, limit: int = 100) -> list[StoredCourse]:
+        """Courses, newest first; with `search` those whose title or publisher id holds that text."""
+        return await self._courses.list(search=search, limit=limit)
+
+    async def version(self, version_id: UUID) -> CourseVersion:
+        """A version of a course; raises NotFound."""
+        version = await self._courses.version(version_id)
+        if version is None:
+            raise NotFound(f"there is no course version with the id {version_id}")
+        return version
+
+    async def structure(self, version_id: UUID) -> Course:
+        """The structure of a version, remembered because it never changes."""
+        known = self._structures.get(version_id)
+        if known is None:
+            known = from_document((await self.version(version_id)).structure)
+            self._structures[version_id] = known
+            if len(self._structures) > _STRUCTURES_REMEMBERED:
+                self._structures.popitem(last=False)
+        return known
+
+    # -- changing ----------------------------------------------------------------------------------------
+
+    async def override(self, course_id: UUID, overrides: Overrides) -> StoredCourse:
+        """Replace what applies to every future launch of the course; raises NotFound."""
+        text = strict_json.dumps(overrides.to_document())
+        course = await self._courses.override(course_id, text, self._clock())
+        if course is None:
+            raise NotFound(f"there is no course with the id {course_id}")
+        return course
+
+
+def stored_overrides(text: bytes) -> Overrides:
+    """Overrides as a course, registration or link keeps them."""
+    overrides, _ = read_overrides(strict_json.parse(text).value)
+    return overrides
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def _unpacked(package: Package, name: str) -> AsyncIterator[bytes]:
+    chunks = package.open(name)
+    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+        yield chunk
+
+
+def _first(group: BaseExceptionGroup[Invalid]) -> Invalid:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, Invalid), "the subgroup holds nothing else"
+    return error
+
+
+def _warning(finding: Finding) -> Mapping[str, str]:
+    problem = finding.problem()
+    return {"path": problem.path, "requirement": problem.requirement, "message": problem.message}

@@ -119,12 +119,8 @@ class Launches:
         course = await self._courses.structure(registration.version)
         standing = Standing.of(registration)
         au = _next(course, standing) if request.au is None else find_au(course, request.au)
-        settings = rules.effective(
-            au,
-            stored_overrides(stored.overrides),
-            stored_overrides(registration.overrides),
-            request.overrides,
-        )
+        layers = (stored_overrides(stored.overrides), stored_overrides(registration.overrides))
+        settings = rules.effective(au, *layers, request.overrides)
         back = settings.return_url or self._return_url or f"{request.addresses.gateway}/cmi5/done"
         record = standing.record(au.lms_id)
         # What is in force at a launch counts from then on, also when it is the structure's own again.

@@ -34,7 +34,7 @@ class Enrolment:
     course: UUID
     actor: Mapping[str, Any]
     id: UUID
-    overrides: Overrides = Overrides()
+    overrides: Overrides
 
 
 def check_learner(actor: object, path: str = "actor") -> list[Problem]:

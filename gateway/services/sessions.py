@@ -13,6 +13,7 @@ from uuid import UUID
 
 from gateway.cmi5 import sessions as rules
 from gateway.cmi5 import statements as lms_statements
+from gateway.cmi5.refusals import Refusal
 from gateway.cmi5.sessions import FetchError, SessionEvent, SessionState
 from gateway.cmi5.structure import Course
 from gateway.errors import Conflict, NotFound, Unauthorized
@@ -30,7 +31,7 @@ from gateway.store.transactions import Transaction
 class SessionOver(Unauthorized):
     """The right token of a session that it no longer opens; `session` says which."""
 
-    def __init__(self, session: UUID, refusal: rules.Refusal) -> None:
+    def __init__(self, session: UUID, refusal: Refusal) -> None:
         super().__init__(refusal.message)
         self.session = session
         self.problems = (refusal.problem(),)

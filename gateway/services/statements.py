@@ -55,7 +55,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Insertion:
-    """A statement of the gateway's own, stored right behind the request's statement with the index `after`."""
+    """A statement of the gateway's own, stored right behind the request's statement of that index."""
 
     after: int
     statement: dict[str, Any]

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 import structlog
 from aiohttp import web
 
+from gateway.errors import GatewayError
 from gateway.keys import ACCESS, SERVICES, SETTINGS, TOKENS
 from gateway.services.access import Access
 from gateway.services.addresses import public_url as public_url
@@ -26,6 +27,13 @@ from gateway.web.requests import request_id
 from gateway.xapi.versions import Version
 
 log = structlog.get_logger(__name__)
+
+
+class CannotListen(GatewayError):
+    """The address or port is taken, or is not this machine's."""
+
+    status, code = 503, "cannot_listen"
+
 
 _NOTE_USE_EVERY = 30.0  # seconds
 
@@ -88,11 +96,19 @@ async def serving(settings: Settings, client: Client, *, share_port: bool) -> As
     await runner.setup()
     try:
         site = web.TCPSite(runner, server.host, server.port, backlog=1024, reuse_port=share_port or None)
-        await site.start()
+        await listen(site, server.port)
         port = int(runner.addresses[0][1])
         yield port, server.content_port
     finally:
         await runner.cleanup()
+
+
+async def listen(site: web.TCPSite, port: int) -> None:
+    """Start a site; a port that cannot be had is an error for the operator, in one sentence."""
+    try:
+        await site.start()
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {site.name} (port {port}): {error.strerror}") from error
 
 
 @contextlib.asynccontextmanager

@@ -26,19 +26,18 @@ async def open_mongo(settings: Settings) -> AsyncIterator[str]:
     if settings.mongo.uri is not None:
         yield settings.mongo.uri.reveal()
         return
-    async with (
-        EmbeddedMongo(
-            settings.data.dir,
-            cache_mb=settings.mongo.embedded_cache // _MIB,
-            oplog_mb=settings.mongo.embedded_oplog // _MIB,
-        ) as server,
-        asyncio.TaskGroup() as tasks,
-    ):
-        watching = tasks.create_task(server.watch())
+    async with EmbeddedMongo(
+        settings.data.dir,
+        cache_mb=settings.mongo.embedded_cache // _MIB,
+        oplog_mb=settings.mongo.embedded_oplog // _MIB,
+    ) as server:
+        # Not a task group: it would wrap the one-sentence errors of the commands inside.
+        watching = asyncio.create_task(server.watch())
         try:
             yield server.uri
         finally:
             watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

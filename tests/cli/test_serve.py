@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+from tests.process import KEY, SECRET, GatewayProcess, gateway_process
+
+STATEMENT = {
+    "actor": {"account": {"homePage": "https://id.example.edu", "name": "ada"}},
+    "verb": {"id": "http://adlnet.gov/expapi/verbs/completed"},
+    "object": {"id": "https://lms.example.edu/courses/1"},
+}
+
+
+def call(gateway: GatewayProcess, path: str, body: Any = None, key: str = KEY, secret: str = SECRET) -> Any:
+    pair = b64encode(f"{key}:{secret}".encode()).decode()
+    request = urllib.request.Request(
+        gateway.url + path,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={
+            "Authorization": f"Basic {pair}",
+            "Content-Type": "application/json",
+            "X-Experience-API-Version": "2.0.0",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.loads(answer.read())
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_it_serves_drains_on_sigterm_and_keeps_everything_for_the_next_start(tmp_path: Path) -> None:
+    with gateway_process(tmp_path / "data") as gateway:
+        [first] = call(gateway, "/xapi/statements", STATEMENT)
+        banner = gateway.log.read_text()
+        assert f"LRS      {gateway.url}/xapi" in banner
+        assert f"Secret   {SECRET}   shown this once" in banner
+        listed = command("credentials", "list", "--json", "--data-dir", str(gateway.data_dir))
+        assert [each["key"] for each in json.loads(listed.stdout)] == [KEY]
+
+        # A request that is under way when SIGTERM comes is answered before the process ends.
+        answers: list[list[str]] = []
+        batch = [dict(STATEMENT) for _ in range(2000)]
+        sender = threading.Thread(target=lambda: answers.append(call(gateway, "/xapi/statements", batch)))
+        sender.start()
+        time.sleep(0.15)
+        assert gateway.stop() == 0
+        sender.join()
+        assert [len(ids) for ids in answers] == [2000]
+        assert not gateway.ready()
+
+        gateway.start()
+        found = call(gateway, f"/xapi/statements?statementId={first}")
+        assert found["actor"] == STATEMENT["actor"]
+        assert len(call(gateway, f"/xapi/statements?statementId={answers[0][-1]}")["id"]) == 36
+        assert "Secret   shown at the first start" in gateway.log.read_text()
+
+
+def test_a_supervisor_replaces_a_worker_that_dies(tmp_path: Path) -> None:
+    with gateway_process(tmp_path / "data", workers=2) as gateway:
+        before = gateway.worker_pids()
+        assert len(before) == 2
+        os.kill(before[0], signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while len(set(gateway.worker_pids()) - set(before)) != 1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        after = gateway.worker_pids()
+        assert before[1] in after
+        assert len(after) == 2
+        [stored] = call(gateway, "/xapi/statements", STATEMENT)
+        assert call(gateway, f"/xapi/statements?statementId={stored}")["id"] == stored
+        assert gateway.stop() == 0
+        assert '"event": "worker died"' in gateway.log.read_text()
+
+
+def test_workers_end_with_their_supervisor_however_it_ended(tmp_path: Path) -> None:
+    with gateway_process(tmp_path / "data", workers=2) as gateway:
+        workers = gateway.worker_pids()
+        assert gateway.process is not None
+        gateway.process.kill()
+        gateway.process.wait(20)
+        deadline = time.monotonic() + 30
+        while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert [pid for pid in workers if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_a_port_that_is_taken_is_said_in_one_sentence(tmp_path: Path) -> None:
+    with gateway_process(tmp_path / "data") as gateway:
+        second = command(
+            "serve", "--data-dir", str(gateway.data_dir), "--port", str(gateway.port), "--content-port", "0"
+        )
+        assert second.returncode == 1
+        assert f"port {gateway.port}" in second.stderr
+        assert "Traceback" not in second.stderr
+
+
+def test_credentials_are_created_rotated_and_revoked_while_the_gateway_runs(tmp_path: Path) -> None:
+    with gateway_process(tmp_path / "data") as gateway:
+        place = ("--data-dir", str(gateway.data_dir))
+        created = json.loads(
+            command(
+                "credentials", "create", "--name", "Reports", "--scope", "statements/read",
+                "--owner", "IR office", "--purpose", "weekly report", *place,
+            ).stdout
+        )  # fmt: skip
+        assert (created["scopes"], created["owner"]) == (["statements/read"], "IR office")
+        key, secret = created["key"], created["secret"]
+        assert call(gateway, "/xapi/statements", key=key, secret=secret)["statements"] == []
+
+        rotated = json.loads(command("credentials", "rotate", key, *place).stdout)
+        assert rotated["secret"] != secret
+        assert call(gateway, "/xapi/statements", key=key, secret=rotated["secret"])["more"] == ""
+
+        assert command("credentials", "revoke", key, *place).stdout == f"{key} is revoked\n"
+        again = command("credentials", "rotate", key, *place)
+        assert again.returncode == 1
+        assert again.stderr == f"Error: there is no credential with the key {key} that is not revoked\n"
+        chosen = command(
+            "credentials", "create", "--name", "x", "--scope", "all", "--key", KEY, "--secret", "x", *place
+        )
+        assert chosen.returncode == 1
+        assert chosen.stderr == f"Error: there is a credential with the key {KEY} already\n"

@@ -12,11 +12,12 @@ from gateway.app import database_name
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json, print_table
-from gateway.services.access import Scope
+from gateway.services.access import LIMITABLE, Scope
 from gateway.services.bootstrap import new_key, new_secret
 from gateway.services.services import utc_now
 from gateway.settings import Settings
 from gateway.store.credentials import Credential, Credentials
+from gateway.store.row_filters import RowFilter
 from gateway.store.store import Store
 
 Result = TypeVar("Result")
@@ -34,6 +35,28 @@ def credentials() -> None:
 @click.option(
     "--scope", "scopes", multiple=True, required=True, type=click.Choice([*Scope]), help="Repeatable."
 )
+@click.option("--may-read-verb", "verbs", multiple=True, metavar="IRI", help="Only these verbs. Repeatable.")
+@click.option(
+    "--may-read-course",
+    "courses",
+    multiple=True,
+    metavar="IRI",
+    help="Only statements about this activity or with it in their context. Repeatable.",
+)
+@click.option(
+    "--may-read-source",
+    "sources_",
+    multiple=True,
+    metavar="SOURCE",
+    help="Only what came from adapter:NAME or credential:KEY. Repeatable.",
+)
+@click.option(
+    "--may-read-platform",
+    "platforms",
+    multiple=True,
+    metavar="TEXT",
+    help="Only this context.platform. Repeatable.",
+)
 @click.option("--store", default=None, help="The store it opens; the default one if not given.")
 @click.option("--owner", default=None, help="Who answers for it.")
 @click.option("--purpose", default=None, help="What it is used for.")
@@ -44,6 +67,10 @@ def create(
     sources: Sources,
     name: str,
     scopes: tuple[str, ...],
+    verbs: tuple[str, ...],
+    courses: tuple[str, ...],
+    sources_: tuple[str, ...],
+    platforms: tuple[str, ...],
     store: str | None,
     owner: str | None,
     purpose: str | None,
@@ -51,7 +78,10 @@ def create(
     secret: str | None,
     as_json: bool,
 ) -> None:
-    """Create a credential and print it as JSON; the secret is shown this once."""
+    """Create a credential and print it as JSON; the secret is shown this once.
+
+    The --may-read options limit which statements it reads: those that hold a value of each kind given.
+    """
     settings = sources.require()
     chosen = store or settings.stores.default
     if chosen not in settings.stores.names:
@@ -63,6 +93,7 @@ def create(
         scopes=scopes,
         owner=owner,
         purpose=purpose,
+        rows=_rows(scopes, verbs=verbs, courses=courses, sources=sources_, platforms=platforms),
         created=utc_now(),
     )
     plain = secret or new_secret()
@@ -124,6 +155,19 @@ def _with(settings: Settings, use: Callable[[Credentials], Awaitable[Result]]) -
     return run(main)
 
 
+def _rows(scopes: tuple[str, ...], **parts: tuple[str, ...]) -> RowFilter | None:
+    try:
+        rows = RowFilter(**parts)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if rows and (beyond := [scope for scope in scopes if scope not in LIMITABLE]):
+        raise click.BadParameter(
+            f"the scope {', '.join(beyond)} reaches beyond statements, so it cannot be combined with "
+            f"--may-read; {', '.join(sorted(LIMITABLE))} can"
+        )
+    return rows or None
+
+
 def _described(credential: Credential) -> dict[str, object]:
     return {
         "key": credential.key,
@@ -132,6 +176,7 @@ def _described(credential: Credential) -> dict[str, object]:
         "scopes": list(credential.scopes),
         "owner": credential.owner,
         "purpose": credential.purpose,
+        "may_read": credential.rows.document() if credential.rows else None,
         "created": _time(credential.created),
         "last_used": _time(credential.last_used),
         "revoked": _time(credential.revoked),

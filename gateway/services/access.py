@@ -18,6 +18,7 @@ from uuid import UUID
 
 from gateway.errors import Forbidden, Unauthorized
 from gateway.store.credentials import Credential, Credentials
+from gateway.store.row_filters import RowFilter
 from gateway.store.tokens import Tokens
 
 REMEMBER_FOR = 5.0  # seconds
@@ -42,6 +43,11 @@ class Scope(StrEnum):
 
 _ALL = frozenset(Scope)
 _ALL_READ = frozenset({Scope.ALL_READ, Scope.STATEMENTS_READ, Scope.STATEMENTS_READ_MINE})
+# A row filter binds every way of reading statements. Documents, courses and the management of the gateway
+# are not rows, so a credential with a filter does not reach them, whatever else it was given.
+LIMITABLE = frozenset(
+    {Scope.STATEMENTS_WRITE, Scope.STATEMENTS_READ, Scope.STATEMENTS_READ_MINE, Scope.DEFINE, Scope.HOOKS}
+)
 _SESSION = frozenset(
     {Scope.STATEMENTS_WRITE, Scope.STATEMENTS_READ, Scope.STATE, Scope.PROFILE, Scope.DEFINE}
 )
@@ -49,12 +55,15 @@ _SESSION = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a request may do. `authority` is the xAPI Agent its statements are stored under."""
+    """What a request may do. `authority` is the xAPI Agent its statements are stored under; `rows` limit
+    which statements it reads.
+    """
 
     key: str
     store: str
     scopes: frozenset[Scope]
     authority: Mapping[str, Any]
+    rows: RowFilter | None = None
     # Set for an AU: the cmi5 gate applies, and it sees only its learner (an agent key) in its registration.
     session: UUID | None = None
     registration: UUID | None = None
@@ -154,7 +163,8 @@ class Access:
         credential = await self._credentials.get(token.key) if token else None
         if token is None or credential is None or credential.revoked is not None:
             raise Unauthorized("the token is unknown, expired or revoked", challenge=challenge)
-        return replace(self.grant(credential), scopes=effective(token.scopes))
+        grant = self.grant(credential)
+        return replace(grant, scopes=grant.scopes & effective(token.scopes))
 
     async def _session_grant(self, key: str, secret: str) -> Grant:
         # Sessions are never remembered: their token must die with them at once (cmi5 8.1.2).
@@ -173,11 +183,13 @@ class Access:
 
     def grant(self, credential: Credential) -> Grant:
         """What a credential may do."""
+        scopes = effective(credential.scopes)
         return Grant(
             key=credential.key,
             store=credential.store,
-            scopes=effective(credential.scopes),
+            scopes=scopes & LIMITABLE if credential.rows else scopes,
             authority=self._authority(credential.key, credential.name),
+            rows=credential.rows,
         )
 
     def _authority(self, key: str, name: str) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from gateway.services.commit import Committer, Write
 from gateway.services.knowledge import Knowledge
 from gateway.store import encoding
 from gateway.store.attachments import Attachment
+from gateway.store.row_filters import RowFilter
 from gateway.store.statements import Entry, Keys, Page, Selection, StoredStatement
 from gateway.store.store import Store
 from gateway.store.transactions import Also, Transaction
 from gateway.xapi import strict_json, validation
-from gateway.xapi.agents import agent_key
 from gateway.xapi.attachments import Attached, check_without_parts, match
 from gateway.xapi.comparison import same_statement
 from gateway.xapi.multipart import Part
@@ -257,11 +257,11 @@ class Statements:
 
     async def one(self, grant: Grant, query: StatementsQuery) -> StoredStatement:
         """The statement that `statement_id` or `voided_statement_id` names; raises NotFound."""
-        _, where = self._visible(grant)
+        rows = self._readable(grant)
         voided = query.voided_statement_id is not None
         statement_id = query.voided_statement_id or query.statement_id
         assert statement_id is not None, "the query's reader made sure of it"
-        found = await self._store.statements.get(statement_id, where)
+        found = await self._store.statements.get(statement_id, rows)
         if found is None or found.voided != voided:
             kind = "voided statement" if voided else "statement"
             raise NotFound(f"there is no {kind} with the id {statement_id}")
@@ -281,7 +281,8 @@ class Statements:
         return Listed(page=page, position=following, through=through)
 
     def _selection(self, grant: Grant, query: StatementsQuery, position: Position | None) -> Selection:
-        keys, where = self._visible(grant)
+        rows = self._readable(grant)
+        keys: dict[str, str] = {}
         if query.registration:
             keys["registrations"] = str(query.registration)
         if query.agent_key:
@@ -298,20 +299,26 @@ class Statements:
             ascending=query.ascending,
             limit=min(query.limit or self._page_size, self._page_size),
             after=(position.stored, position.statement_id) if position else None,
-            where=where,
+            rows=rows,
         )
 
-    def _visible(self, grant: Grant) -> tuple[dict[str, str], dict[str, Any] | None]:
-        """Keys and row filter that limit what a grant may read; every read goes through here."""
+    async def mentions(self, grant: Grant, activity: str) -> bool:
+        """Whether a statement that the grant may read mentions an activity."""
+        rows = self._readable(grant)
+        selection = Selection(keys={"related_activities": activity}, rows=rows, limit=1)
+        return bool((await self._store.statements.page(selection)).statements)
+
+    @staticmethod
+    def _readable(grant: Grant) -> tuple[RowFilter, ...]:
+        """The row filters on what a grant may read; every read of statements goes through here."""
         grant.require(Scope.STATEMENTS_READ, Scope.STATEMENTS_READ_MINE, Scope.ALL_READ)
         if grant.registration is not None:  # an AU reads about its learner in its registration only
-            own = {"registrations": str(grant.registration)}
-            return own, {**own, "agents": grant.learner}
+            assert grant.learner is not None, "a session has a learner"
+            return (RowFilter(registrations=(str(grant.registration),), agents=(grant.learner,)),)
+        rows = (grant.rows,) if grant.rows else ()
         if Scope.STATEMENTS_READ in grant.scopes:
-            return {}, None
-        mine = agent_key(grant.authority)
-        assert mine is not None, "an authority has an identifier"
-        return {"related_agents": mine}, {"source.credential": grant.key}
+            return rows
+        return (*rows, RowFilter(sources=(f"credential:{grant.key}",)))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,10 +14,14 @@ from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+from gateway.store.row_filters import RowFilter
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """One key. `store` is what it opens, `owner` who answers for it, `purpose` what it is used for."""
+    """One key. `store` is what it opens, `owner` who answers for it, `purpose` what it is used for; `rows`
+    limit which statements it reads.
+    """
 
     key: str
     name: str
@@ -25,6 +29,7 @@ class Credential:
     scopes: tuple[str, ...]
     owner: str | None = None
     purpose: str | None = None
+    rows: RowFilter | None = None
     created: dt.datetime
     revoked: dt.datetime | None = None
     last_used: dt.datetime | None = None
@@ -99,6 +104,7 @@ def _document(credential: Credential) -> dict[str, Any]:
         "scopes": list(credential.scopes),
         "owner": credential.owner,
         "purpose": credential.purpose,
+        "rows": credential.rows.document() if credential.rows else None,
         "created": credential.created,
         "revoked": credential.revoked,
     }
@@ -112,6 +118,7 @@ def _credential(row: dict[str, Any]) -> Credential:
         scopes=tuple(row["scopes"]),
         owner=row.get("owner"),
         purpose=row.get("purpose"),
+        rows=RowFilter.of(row["rows"]) if row.get("rows") else None,
         created=row["created"],
         revoked=row.get("revoked"),
     )

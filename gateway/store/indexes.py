@@ -22,12 +22,16 @@ STATEMENT_KEYS = (
     "related_agents",
     "verbs",
 )
+# Fields that row filters of credentials look at beside the match keys.
+ROW_FIELDS = ("source.adapter", "source.credential", "statement.context.platform")
+# Of several fields with a value, the first one leads the index.
+LEADING = (*STATEMENT_KEYS[:-1], *ROW_FIELDS, STATEMENT_KEYS[-1])
 STORED_ORDER = [("stored", ASCENDING), ("_id", ASCENDING)]
 
 
 def statement_index(key: str | None) -> str:
-    """Name of the index that serves a list filtered by `key`, or an unfiltered one."""
-    return f"by_{key or 'stored'}"
+    """Name of the index that serves a list filtered by this field, or an unfiltered one."""
+    return f"by_{(key or 'stored').rpartition('.')[2]}"
 
 
 def _index(name: str, *keys: str, **options: Any) -> IndexModel:
@@ -44,7 +48,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
                 # An absent key is an absent entry: most statements have no registration.
                 partialFilterExpression={key: {"$exists": True}},
             )
-            for key in STATEMENT_KEYS
+            for key in (*STATEMENT_KEYS, *ROW_FIELDS)
         ),
         # Who refers to a statement: followed when the target arrives after the reference.
         _index("by_ref", "ref", partialFilterExpression={"ref": {"$exists": True}}),

@@ -16,7 +16,8 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from gateway.store.encoding import encodable, holdable, nearest, outline
-from gateway.store.indexes import STATEMENT_KEYS, statement_index
+from gateway.store.indexes import LEADING, STATEMENT_KEYS, statement_index
+from gateway.store.row_filters import RowFilter, itself
 from gateway.store.transactions import Also, Transaction, transact
 
 _DUPLICATE_KEY = 11000
@@ -93,7 +94,8 @@ class Selection:
 
     `keys` are all required of one and the same statement: the listed one or one that it refers to. `since` is
     exclusive, `until` inclusive, both in microseconds; `after` is the (stored, id) that the page starts
-    behind. `where` is a further row filter that is always applied (what the credential may see).
+    behind. `rows` limit it to what may be read; then keys are required of the listed statement itself, so
+    that a reference tells nothing of a statement that may not be read. `voided` includes voided statements.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -102,12 +104,15 @@ class Selection:
     ascending: bool = False
     limit: int = 100
     after: tuple[int, UUID] | None = None
-    where: Mapping[str, Any] | None = None
+    rows: Sequence[RowFilter] = ()
+    voided: bool = False
 
     def filter(self) -> dict[str, Any]:
-        conditions: list[dict[str, Any]] = [{"voided": {"$exists": False}}]
+        conditions: list[dict[str, Any]] = [] if self.voided else [{"voided": {"$exists": False}}]
         conditions += [{key: value} for key, value in self.keys.items()]
-        if len(self.keys) > 1:
+        if self.keys and self.rows:
+            conditions.append(itself(self.keys))
+        elif len(self.keys) > 1:
             # The keys of a chain of references are merged for the index; only one link may answer for all.
             conditions.append(
                 {"$or": [{"chain": {"$exists": False}}, {"chain": {"$elemMatch": dict(self.keys)}}]}
@@ -129,13 +134,14 @@ class Selection:
             )
         if stored:
             conditions.append({"stored": stored})
-        if self.where:
-            conditions.append(dict(self.where))
-        return {"$and": conditions}
+        for rows in self.rows:
+            conditions += rows.conditions()
+        return {"$and": conditions} if conditions else {}
 
     @property
     def index(self) -> str:
-        return statement_index(next((key for key in STATEMENT_KEYS if key in self.keys), None))
+        fields = {*self.keys}.union(*(rows.leads for rows in self.rows))
+        return statement_index(next((field for field in LEADING if field in fields), None))
 
 
 class Statements:
@@ -190,12 +196,10 @@ class Statements:
         """Which of these ids are taken."""
         return {row["_id"] async for row in self._collection.find({"_id": {"$in": list(ids)}}, {"_id": 1})}
 
-    async def get(self, statement_id: UUID, where: Mapping[str, Any] | None = None) -> StoredStatement | None:
-        """One statement, voided or not, if it is there and `where` lets it be seen."""
-        condition: dict[str, Any] = {"_id": statement_id}
-        if where:
-            condition = {"$and": [condition, dict(where)]}
-        row = await self._collection.find_one(condition, self._SERVED)
+    async def get(self, statement_id: UUID, rows: Sequence[RowFilter] = ()) -> StoredStatement | None:
+        """One statement, voided or not, if it is there and `rows` let it be read."""
+        conditions = [condition for each in rows for condition in each.conditions()]
+        row = await self._collection.find_one({"$and": [{"_id": statement_id}, *conditions]}, self._SERVED)
         return _stored(row) if row else None
 
     async def settled(self, statement_id: UUID) -> StoredStatement | None:

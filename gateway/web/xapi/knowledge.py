@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from aiohttp import web
 
 from gateway.services.access import Scope
@@ -14,18 +17,26 @@ from gateway.xapi.queries import ActivitiesQuery, AgentsQuery
 
 
 async def agents(call: Call) -> web.StreamResponse:
-    """The Person object of an agent, known or not."""
+    """The Person object of an agent, known or not.
+
+    Names come from all statements, so whoever reads only a part of them is told none.
+    """
     call.grant.require(Scope.PROFILE, Scope.STATEMENTS_READ, Scope.ALL_READ)
     query = AgentsQuery.parse(call.parameters)
-    names = await call.services.knowledge.names(query.agent_key)
+    names = [] if call.grant.rows else await call.services.knowledge.names(query.agent_key)
     return _json(person(query.agent, names))
 
 
 async def activities(call: Call) -> web.StreamResponse:
-    """The Activity object with its merged definition, known or not."""
+    """The Activity object with its merged definition, known or not.
+
+    Whoever reads only a part of the statements knows the activities that are mentioned there.
+    """
     call.grant.require(Scope.PROFILE, Scope.STATEMENTS_READ, Scope.ALL_READ)
     query = ActivitiesQuery.parse(call.parameters)
-    known = await call.services.knowledge.definitions([query.activity_id])
+    known: Mapping[str, Any] = {}
+    if call.grant.rows is None or await call.services.statements.mentions(call.grant, query.activity_id):
+        known = await call.services.knowledge.definitions([query.activity_id])
     return _json(definitions.canonical_activity(query.activity_id, known.get(query.activity_id)))
 
 

@@ -35,6 +35,11 @@ REQUESTS = Counter("xapi_gateway_requests", "Requests answered.", ["area", "meth
 DELIVERIES = Counter(
     "xapi_gateway_deliveries", "Webhook requests by what became of them.", ["adapter", "outcome"]
 )
+EVENTS = Counter(
+    "xapi_gateway_delivery_events",
+    "Events of deliveries by what mapping made of them.",
+    ["adapter", "outcome"],
+)
 
 
 def exposition() -> tuple[bytes, str]:

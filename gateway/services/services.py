@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable
 
 import structlog
 
 from gateway.cmi5.packages import PackageLimits
-from gateway.errors import Unavailable
 from gateway.services.addresses import public_url
 from gateway.services.au_requests import AURequests
 from gateway.services.commit import Committer
 from gateway.services.courses import Courses
 from gateway.services.documents import Documents
+from gateway.services.hooks import Hooks
 from gateway.services.knowledge import Knowledge
 from gateway.services.launch_links import LaunchLinks
 from gateway.services.launches import Launches
 from gateway.services.lms import Lms
+from gateway.services.mappings import Mappings
 from gateway.services.registrations import Registrations
 from gateway.services.sessions import Sessions
 from gateway.services.statements import Statements
 from gateway.services.turns import Turns
+from gateway.services.working import enduring
 from gateway.settings import Settings
-from gateway.store.connection import translating
 from gateway.store.store import Store
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,9 @@ def utc_now() -> dt.datetime:
 class Services:
     """The uses of one store. `run` must be running for anything to be written."""
 
-    def __init__(self, store: Store, settings: Settings, *, more_key: bytes) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, *, more_key: bytes, mappings: Mappings | None = None
+    ) -> None:
         self.store = store
         self.more_key = more_key
         self.committer = Committer(
@@ -64,6 +66,14 @@ class Services:
             max_statements=settings.xapi.max_statements,
         )
         self.documents = Documents(store, clock=utc_now)
+        self.hooks = Hooks(
+            store,
+            self.statements,
+            settings,
+            mappings=mappings or Mappings.of(settings),
+            key=more_key,
+            clock=utc_now,
+        )
         self.registrations = Registrations(store, self.statements, self.courses, lms=lms, turns=turns)
         self.sessions = Sessions(store, self.statements, self.courses, lms=lms, turns=turns)
         self.launches = Launches(
@@ -91,6 +101,8 @@ class Services:
         """Group commit, floors and recovery, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.committer.run())
+            tasks.create_task(self.knowledge.run())
+            tasks.create_task(self.hooks.run())
             tasks.create_task(enduring("floors", self.store.writer.keep))
             tasks.create_task(enduring("recovery", self._recover))
             tasks.create_task(enduring("session use", self._note_session_use))
@@ -113,17 +125,3 @@ class Services:
             if abandoned := await self.sessions.abandon_lapsed(idle=self._idle, lifetime=self._lifetime):
                 log.info("lapsed sessions abandoned", store=self.store.name, sessions=abandoned)
             await asyncio.sleep(_ABANDON_EVERY)
-
-
-async def enduring(name: str, loop: Callable[[], Awaitable[None]]) -> None:
-    """Run a background loop for good: while the database is away it waits and starts over."""
-    while True:
-        try:
-            with translating():
-                await loop()
-                return
-        except Unavailable as error:
-            log.warning("background work waits for the database", loop=name, error=str(error.__cause__))
-        except Exception:
-            log.exception("background work failed and starts over", loop=name)
-        await asyncio.sleep(1)

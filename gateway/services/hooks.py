@@ -1,0 +1,56 @@
+"""Everything about the webhooks of one store: receive, map, look at."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hmac
+from collections.abc import Callable
+
+from adapters import Lookups
+from gateway.services.addresses import public_url
+from gateway.services.deliveries import Deliveries
+from gateway.services.mapping_work import MappingWork
+from gateway.services.mappings import Mappings
+from gateway.services.receiving import Receiving
+from gateway.services.recording import Recorder
+from gateway.services.statements import Statements
+from gateway.settings import Settings
+from gateway.store.store import Store
+
+
+class Hooks:
+    """Assembled from settings; `key` is a secret of the installation, from which pseudonyms are made."""
+
+    def __init__(
+        self,
+        store: Store,
+        statements: Statements,
+        settings: Settings,
+        *,
+        mappings: Mappings,
+        key: bytes,
+        clock: Callable[[], dt.datetime],
+    ) -> None:
+        recorder = Recorder(store, statements, home_page=public_url(settings))
+        lookups = Lookups(pseudonym_key=hmac.digest(key, f"pseudonyms of {store.name}".encode(), "sha256"))
+        self.mappings = mappings
+        self.work = MappingWork(
+            store.deliveries,
+            recorder,
+            mappings,
+            lookups=lookups,
+            workers=settings.hooks.workers,
+            retention=dt.timedelta(seconds=settings.hooks.retention),
+            clock=clock,
+        )
+        self.receiving = Receiving(
+            store.deliveries, mappings, self.work, max_body=settings.hooks.max_body, clock=clock
+        )
+        self.deliveries = Deliveries(store.deliveries, recorder, mappings, lookups=lookups, clock=clock)
+
+    async def run(self) -> None:
+        """Store and map deliveries until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.receiving.run())
+            tasks.create_task(self.work.run())

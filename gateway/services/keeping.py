@@ -1,0 +1,103 @@
+"""What is kept of a vendor's request: no signature, no credential, nothing that the mapping drops. Pure.
+
+Headers are kept by what their names say, because a mapping that is written later may want to know the type of
+an event or the id of a delivery; whatever smells of authentication is left out even if a mapping reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import re2
+
+from adapters import Mapping, Request
+from adapters.receive.checks import AnyOf, Check, Signed, Token
+
+MASK = "***"
+_ALWAYS = frozenset({"content-type", "user-agent", "date"})
+_WANTED = re2.compile(
+    r"(^|[-_])(event|events|delivery|topic|type|id|time|timestamp|version|retry|attempt|domain|subdomain|shop)"
+    r"([-_]|$)|retry-num"
+)
+_SECRET = re2.compile(
+    r"auth|sign|secret|token|password|passwd|credential|cookie|session|hmac|checksum|digest|api-?key|[-_]key|^key"
+)
+_MAX_HEADERS = 40
+_MAX_VALUE = 1_000
+_MAX_URL = 2_000
+
+
+def kept_headers(mapping: Mapping, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The headers that may be stored, names in lower case."""
+    secret = {name for check in _checks(mapping) for name in _headers_of(check)}
+    read = {str(keys[0]).lower() for root, keys in _paths(mapping) if root == "headers" and keys}
+    kept: list[tuple[str, str]] = []
+    for name, value in headers:
+        low = name.lower()
+        wanted = low in _ALWAYS or low in read or _WANTED.search(low) is not None
+        if wanted and low not in secret and _SECRET.search(low) is None and len(kept) < _MAX_HEADERS:
+            kept.append((_storable(low), _storable(value[:_MAX_VALUE])))
+    return tuple(kept)
+
+
+def kept_url(mapping: Mapping, url: str) -> str:
+    """The URL with the values of secret parameters, and a token at the end of its path, masked."""
+    checks = list(_checks(mapping))
+    secret = {check.query for check in checks if isinstance(check, Token)}
+    secret |= {check.signature.query for check in checks if isinstance(check, Signed)}
+    parts = urlsplit(url)
+    pairs = []
+    for pair in parts.query.split("&") if parts.query else ():
+        name, equals, value = pair.partition("=")
+        hidden = name in secret or _SECRET.search(name.lower()) is not None
+        pairs.append(f"{name}{equals}{MASK if hidden and equals else value}")
+    path = parts.path
+    if any(_in_path(check) for check in checks):
+        path = f"{path.rpartition('/')[0]}/{MASK}"
+    return _storable(parts._replace(query="&".join(pairs), path=path).geturl()[:_MAX_URL])
+
+
+def kept_body(mapping: Mapping, payload: Any, request: Request) -> tuple[bytes, bool]:
+    """The body to store, and whether it is the payload as JSON: where the mapping drops or masks something.
+
+    What identities alone may see stays until it is shown; see `shown_payload`.
+    """
+    dropped = tuple(hidden for hidden in mapping.hidden if not hidden.for_identity_only)
+    if not dropped:
+        return request.body, False
+    from adapters.privacy import redact
+
+    return json.dumps(redact(payload, dropped), separators=(",", ":")).encode(), True
+
+
+def _checks(mapping: Mapping) -> Iterator[Check]:
+    pending = list(mapping.receiver.checks) if mapping.receiver is not None else []
+    while pending:
+        check = pending.pop()
+        if isinstance(check, AnyOf):
+            pending.extend(check.checks)
+        else:
+            yield check
+
+
+def _headers_of(check: Check) -> tuple[str, ...]:
+    if isinstance(check, Token):
+        return (check.header,) if check.header is not None else ()
+    return check.signature.headers if isinstance(check, Signed) else ()
+
+
+def _in_path(check: Check) -> bool:
+    return isinstance(check, Token) and check.header is check.query is check.body is None
+
+
+def _paths(mapping: Mapping) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    for read in mapping.reads:
+        yield read.root, tuple(read.keys)
+
+
+def _storable(text: str) -> str:
+    """Text that UTF-8 can hold: bytes that were not are shown as question marks."""
+    return text.encode("utf-8", "replace").decode()

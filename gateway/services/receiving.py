@@ -1,0 +1,159 @@
+"""Webhook requests: verified, stored raw and durably, and only then acknowledged. Mapping comes later."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import structlog
+
+from adapters import Accepted, Answered, Mapping, Refused, Request
+from gateway.errors import GatewayError, NotFound
+from gateway.services.adapting import storable, undecodable
+from gateway.services.grouping import Gatherer, Job
+from gateway.services.keeping import kept_body, kept_headers, kept_url
+from gateway.services.mapping_work import LEASE, MappingWork
+from gateway.services.mappings import Adapter, Mappings
+from gateway.services.metrics import DELIVERIES
+from gateway.store.deliveries import Arrival, Deliveries
+from gateway.store.delivery_records import Delivery, State, delivery_id
+
+log = structlog.get_logger(__name__)
+
+# A delivery is one document, and MongoDB takes 16 MiB; the rest is for outcomes.
+LARGEST_BODY = 12 * 1024 * 1024
+_GROUPS_IN_FLIGHT = 2
+_GROUP_WEIGHT = 1_000
+_BYTES_PER_WEIGHT = 8 * 1024
+
+
+class AdapterNotReady(GatewayError):
+    """The adapter's mapping or secret is missing: nothing can be verified, so nothing is taken."""
+
+    status, code = 503, "adapter_not_ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """The delivery is durable, now or since it was first sent. Answer with `status`."""
+
+    status: int
+    id: UUID
+    duplicate: bool
+
+
+class Receiving:
+    """Takes the deliveries of one store; those that arrive together are stored by one write."""
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        mappings: Mappings,
+        work: MappingWork,
+        *,
+        max_body: int,
+        clock: Callable[[], dt.datetime],
+    ) -> None:
+        self._deliveries = deliveries
+        self._mappings = mappings
+        self._work = work
+        self._max_body = min(max_body, LARGEST_BODY)
+        self._clock = clock
+        self._gatherer: Gatherer[Delivery, Arrival] = Gatherer(
+            self._store, max_weight=_GROUP_WEIGHT, in_flight=_GROUPS_IN_FLIGHT
+        )
+
+    async def run(self) -> None:
+        """Store groups until cancelled."""
+        await self._gatherer.run()
+
+    def adapter(self, name: str) -> Adapter:
+        """The adapter that receives under a name; raises NotFound or AdapterNotReady."""
+        adapter = self._mappings.get(name)
+        if adapter is None or (adapter.mapping is not None and adapter.mapping.receiver is None):
+            raise NotFound(f"there is no adapter {name!r}")
+        if adapter.mapping is None or adapter.problem is not None:
+            DELIVERIES.labels(name, "not_ready").inc()
+            log.error("delivery to an adapter that is not ready", adapter=name, problem=adapter.problem)
+            raise AdapterNotReady(
+                f"the adapter {name!r} is not ready; the log of the gateway says what is missing",
+                headers={"Retry-After": "60"},
+            )
+        return adapter
+
+    def largest_body(self, adapter: Adapter) -> int:
+        """The most bytes that a request to this adapter may have."""
+        receiver = adapter.mapping.receiver if adapter.mapping is not None else None
+        return min(self._max_body, receiver.max_body) if receiver is not None else 0
+
+    def note_refused(self, adapter: str, reason: str) -> None:
+        """Count and log a request that is turned away; the reason is for us, not for its sender."""
+        DELIVERIES.labels(adapter, "refused").inc()
+        log.warning("delivery refused", adapter=adapter, reason=reason)
+
+    async def receive(self, adapter: Adapter, request: Request) -> Acknowledged | Answered | Refused:
+        """Decide about a request, and store it if it proved itself."""
+        mapping = adapter.mapping
+        assert mapping is not None, "adapter() made sure of it"
+        received = mapping.receive(request, adapter.secrets, request.received_at)
+        if isinstance(received, Refused):
+            self.note_refused(adapter.name, received.reason)
+            return received
+        if isinstance(received, Answered):
+            DELIVERIES.labels(adapter.name, "handshake").inc()
+            log.info("handshake answered", adapter=adapter.name, handshake=received.handshake)
+            return received
+        delivery = self._delivery(mapping, request, received)
+        arrival = await self._gatherer.submit(delivery, weight=1 + delivery.size // _BYTES_PER_WEIGHT)
+        outcome = "duplicate" if arrival.duplicate else "conflict" if arrival.conflict else "received"
+        DELIVERIES.labels(adapter.name, outcome).inc()
+        if arrival.conflict and not arrival.duplicate:
+            log.warning("same key, other body", adapter=adapter.name, delivery=str(arrival.id))
+        return Acknowledged(status=received.ack_status, id=arrival.id, duplicate=arrival.duplicate)
+
+    def _delivery(self, mapping: Mapping, request: Request, accepted: Accepted) -> Delivery:
+        # As MongoDB keeps it: a delivery mapped at once must give the statements it would give later.
+        moment = request.received_at
+        moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+        body, decoded = request.body, False
+        if accepted.problem is None:
+            body, decoded = kept_body(mapping, accepted.payload, request)
+        delivery = Delivery(
+            id=delivery_id(mapping.name, storable_key(accepted.key)),
+            adapter=mapping.name,
+            key=storable_key(accepted.key),
+            digest=accepted.digest,
+            received=moment,
+            method=request.method,
+            url=kept_url(mapping, request.url),
+            headers=kept_headers(mapping, request.headers),
+            body=body,
+            decoded=decoded,
+            verified=tuple(
+                {"method": one.method, "key_index": one.key_index, "preset": one.preset}
+                for one in accepted.verified
+            ),
+            size=len(body),
+        )
+        if accepted.problem is not None:
+            log.warning("delivery undecodable", adapter=mapping.name, reason=storable(accepted.problem))
+            outcome = undecodable(accepted.problem)
+            return replace(delivery, state=State.FAILED, finished=moment, outcomes=(outcome,))
+        claim = self._work.reserve(delivery.size)
+        if claim is None:
+            return replace(delivery, due=moment)
+        return replace(delivery, claim=claim, attempts=1, due=moment + LEASE)
+
+    async def _store(self, group: Sequence[Job[Delivery, Arrival]]) -> None:
+        arrivals = await self._deliveries.insert([job.item for job in group])
+        for job, arrival in zip(group, arrivals, strict=True):
+            if not arrival.duplicate and job.item.due is not None:
+                self._work.offer(replace(job.item, id=arrival.id))
+            job.resolve(arrival)
+
+
+def storable_key(key: str) -> str:
+    """An idempotency key in characters that UTF-8 has; different keys stay different."""
+    return key.encode("utf-8", "backslashreplace").decode()

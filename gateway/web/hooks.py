@@ -1,0 +1,121 @@
+"""`/hooks/{adapter}`: vendors post here. An answer of 2xx means that the delivery is durable, nothing more.
+
+What a sender is told about a refusal is a fixed text for each status: the reason is in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from urllib.parse import parse_qsl
+
+import orjson
+from aiohttp import web
+
+from adapters import Answered, Refused, Request
+from gateway.errors import TooLarge
+from gateway.keys import SERVICES, SETTINGS
+from gateway.services.mappings import Adapter
+from gateway.services.receiving import Receiving
+from gateway.services.services import utc_now
+from gateway.web.bodies import read_body
+
+_REFUSALS: Mapping[int, tuple[str, str]] = {
+    400: ("bad_request", "the request cannot be read"),
+    401: ("unauthorized", "the request could not be verified"),
+    403: ("forbidden", "the request is not allowed"),
+    404: ("not_found", "there is no adapter here"),
+    405: ("method_not_allowed", "this method is not accepted here"),
+    413: ("too_large", "the body is larger than what is accepted here"),
+    415: ("unsupported_media_type", "this content type is not accepted here"),
+    503: ("adapter_not_ready", "the adapter is not ready; try again later"),
+}
+
+
+async def receive(request: web.Request) -> web.Response:
+    """One delivery, or a handshake."""
+    receiving = _receiving(request)
+    adapter = receiving.adapter(request.match_info["adapter"])
+    limits = request.config_dict[SETTINGS].limits
+    try:
+        body = await read_body(request, limit=receiving.largest_body(adapter), timeout=limits.body_timeout)
+    except TooLarge as error:
+        receiving.note_refused(adapter.name, error.message)
+        raise
+    received = await receiving.receive(adapter, _as_sent(request, body))
+    if isinstance(received, Refused):
+        return _refusal(received.status, adapter)
+    if isinstance(received, Answered):
+        return web.Response(
+            status=received.status,
+            body=received.body,
+            headers={"Content-Type": received.content_type, "X-Content-Type-Options": "nosniff"},
+        )
+    if received.status == 204:
+        return web.Response(status=204)
+    answer = {"delivery": str(received.id), "duplicate": received.duplicate}
+    return _json(answer, status=received.status)
+
+
+def _receiving(request: web.Request) -> Receiving:
+    """The store that an adapter belongs to is a matter of configuration, never of the request."""
+    settings = request.config_dict[SETTINGS]
+    store = settings.hooks.stores.get(request.match_info["adapter"], settings.stores.default)
+    return request.config_dict[SERVICES][store].hooks.receiving
+
+
+def _as_sent(request: web.Request, body: bytes) -> Request:
+    settings = request.config_dict[SETTINGS]
+    origin = settings.server.public_url or f"{request.scheme}://{request.host}"
+    query = request.raw_path.partition("?")[2].partition("#")[0]
+    return Request(
+        method=request.method,
+        url=f"{origin.rstrip('/')}{request.raw_path}",
+        headers=tuple(request.headers.items()),
+        query=tuple(parse_qsl(query, keep_blank_values=True)),
+        body=body,
+        received_at=utc_now(),
+        remote=remote_address(
+            request.remote, request.headers.getall("X-Forwarded-For", []), settings.server.trusted_proxies
+        ),
+    )
+
+
+def remote_address(
+    peer: str | None, forwarded: Sequence[str], trusted: Sequence[IPv4Network | IPv6Network]
+) -> str | None:
+    """The caller's address: the last one of the chain that no trusted proxy has."""
+    chain = [address.strip() for header in forwarded for address in header.split(",")]
+    for address in (peer, *reversed(chain)):
+        try:
+            known = ip_address(address or "")
+        except ValueError:
+            return None
+        if not any(known in network for network in trusted):
+            return str(known)
+    return peer
+
+
+def _refusal(status: int, adapter: Adapter) -> web.Response:
+    code, message = _REFUSALS.get(status, ("refused", "the request was refused"))
+    headers: dict[str, str] = {}
+    receiver = adapter.mapping.receiver if adapter.mapping is not None else None
+    if status == 405 and receiver is not None:
+        handshakes = (method for one in receiver.handshakes for method in one.methods)
+        headers["Allow"] = ", ".join(dict.fromkeys((*receiver.methods, *handshakes)))
+    if status == 503:
+        headers["Retry-After"] = "60"
+    return _json({"error": {"code": code, "message": message, "problems": []}}, status, headers)
+
+
+def _json(value: object, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        status=status, body=orjson.dumps(value), headers=headers, content_type="application/json"
+    )
+
+
+def add_routes(app: web.Application) -> None:
+    """`/hooks/{adapter}`, and one more segment for vendors whose secret is part of the URL."""
+    base = app[SETTINGS].server.base_path
+    app.router.add_route("*", f"{base}/hooks/{{adapter}}", receive)
+    app.router.add_route("*", f"{base}/hooks/{{adapter}}/{{token}}", receive)

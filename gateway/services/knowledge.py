@@ -1,44 +1,57 @@
-"""What a store learns from statements: activity definitions and agents' names (xAPI 1.0.3 Data 2.4.4.1)."""
+"""What a store learns from statements: activity definitions and agents' names (xAPI 1.0.3 Data 2.4.4.1).
+
+Requests that arrive together learn together, and what was learnt lately is remembered: repeating it costs no
+query.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.services.grouping import Gatherer, Job
 from gateway.store.store import Store
 from gateway.xapi import definitions, strict_json
 from gateway.xapi.persons import named_agents
 
-_REMEMBER_FOR = 10.0  # seconds; another process may have learnt something newer meanwhile
+_REMEMBER_FOR = 60.0  # seconds; another process may have learnt something newer meanwhile
 _REMEMBER_AT_MOST = 50_000
+_AT_ONCE = 1000
+
+
+@dataclass(slots=True)
+class Lesson:
+    """What one request teaches: names as (agent key, name), definitions by activity id."""
+
+    names: set[tuple[str, str]] = field(default_factory=set)
+    definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.names) + len(self.definitions)
 
 
 class Knowledge:
-    """Definitions and names of one store. What was just learnt is remembered: repeating it costs no query."""
+    """Definitions and names of one store. `run` must be running for anything to be learnt."""
 
     def __init__(self, store: Store) -> None:
         self._activities = store.activities
         self._persons = store.persons
-        self._definitions: dict[str, bytes] = {}
-        self._names: set[tuple[str, str]] = set()
-        self._since = time.monotonic()
+        # One group at a time: a later definition has to win over an earlier one.
+        self._gatherer: Gatherer[Lesson, None] = Gatherer(self._learn, max_weight=_AT_ONCE, in_flight=1)
+        self._names: dict[tuple[str, str], float] = {}  # until when they are remembered
+        self._definitions: dict[str, tuple[float, bytes]] = {}
+
+    async def run(self) -> None:
+        """Learn until cancelled."""
+        await self._gatherer.run()
 
     async def learn(self, statements: Iterable[Mapping[str, Any]], *, define: bool) -> None:
         """Learn from stored statements; definitions only where the credential may `define`."""
-        self._forget()
-        names: dict[str, str] = {}
-        learnt: dict[str, dict[str, Any]] = {}
-        for statement in statements:
-            names |= dict(pair for pair in named_agents(statement) if pair not in self._names)
-            if define:
-                for activity, definition in definitions.described(statement):
-                    learnt[activity] = definitions.merge_definition(learnt.get(activity), definition)
-        if names:
-            await self._persons.learn(names)
-            self._names.update(names.items())
-        for activity, definition in learnt.items():
-            await self._define(activity, definition)
+        lesson = self._lesson(statements, define=define)
+        if lesson:
+            await self._gatherer.submit(lesson, weight=len(lesson))
 
     async def definitions(self, activities: Iterable[str]) -> dict[str, Any]:
         """The merged definitions of those activities that have one."""
@@ -49,21 +62,54 @@ class Knowledge:
         """The names known for an agent key."""
         return await self._persons.names(agent)
 
-    async def _define(self, activity: str, definition: Mapping[str, Any]) -> None:
-        text = strict_json.dumps(definition)
-        if self._definitions.get(activity) == text:
-            return
+    def _lesson(self, statements: Iterable[Mapping[str, Any]], *, define: bool) -> Lesson:
+        """What in these statements is not remembered."""
+        now = time.monotonic()
+        lesson = Lesson()
+        said: dict[str, dict[str, Any]] = {}
+        for statement in statements:
+            for pair in named_agents(statement):
+                if self._names.get(pair, 0.0) < now:
+                    lesson.names.add(pair)
+            if define:
+                for activity, definition in definitions.described(statement):
+                    said[activity] = definitions.merge_definition(said.get(activity), definition)
+        for activity, definition in said.items():
+            until, text = self._definitions.get(activity, (0.0, b""))
+            if until < now or text != strict_json.dumps(definition):
+                lesson.definitions[activity] = definition
+        return lesson
 
-        def change(before: bytes | None) -> bytes:
-            known = strict_json.parse(before).value if before is not None else None
-            return strict_json.dumps(definitions.merge_definition(known, definition))
+    async def _learn(self, group: Sequence[Job[Lesson, None]]) -> None:
+        names: dict[str, list[str]] = {}
+        said: dict[str, dict[str, Any]] = {}
+        for job in group:
+            for agent, name in sorted(job.item.names):
+                names.setdefault(agent, []).append(name)
+            for activity, definition in job.item.definitions.items():
+                said[activity] = definitions.merge_definition(said.get(activity), definition)
+        if names:
+            await self._persons.learn({agent: list(dict.fromkeys(given)) for agent, given in names.items()})
+        if said:
+            await self._activities.learn({activity: _merging(said[activity]) for activity in said})
+        self._remember(group)
+        for job in group:
+            job.resolve(None)
 
-        await self._activities.learn(activity, change)
-        self._definitions[activity] = text
-
-    def _forget(self) -> None:
-        crowded = len(self._definitions) + len(self._names) > _REMEMBER_AT_MOST
-        if crowded or time.monotonic() - self._since > _REMEMBER_FOR:
+    def _remember(self, group: Sequence[Job[Lesson, None]]) -> None:
+        if len(self._definitions) + len(self._names) > _REMEMBER_AT_MOST:
             self._definitions.clear()
             self._names.clear()
-            self._since = time.monotonic()
+        until = time.monotonic() + _REMEMBER_FOR
+        for job in group:
+            self._names |= dict.fromkeys(job.item.names, until)
+            for activity, definition in job.item.definitions.items():
+                self._definitions[activity] = until, strict_json.dumps(definition)
+
+
+def _merging(definition: Mapping[str, Any]) -> Callable[[bytes | None], bytes]:
+    def change(before: bytes | None) -> bytes:
+        known = strict_json.parse(before).value if before is not None else None
+        return strict_json.dumps(definitions.merge_definition(known, definition))
+
+    return change

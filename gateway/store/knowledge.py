@@ -1,21 +1,25 @@
 """What statements taught the store: merged activity definitions and the names of agents.
 
 `activities` is keyed by activity id, `persons` by agent key. Both are derived data: they could be rebuilt
-from the statements, and are changed with optimistic locking so that two writers never undo each other.
+from the statements, and are changed with optimistic locking so that two writers never undo each other. What
+is known already is read and not written again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from pymongo import UpdateOne
+from pymongo import InsertOne, UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
-Definition = dict[str, Any]
-# Names beyond this number say more about a shared account than about a person.
+from gateway.store.encoding import MAX_DOCUMENT
+
+# Names beyond this number, or of this length, say more about a shared account than about a person.
 MAX_NAMES = 50
+MAX_NAME_LENGTH = 1000
+_DUPLICATE_KEY = 11000
 
 
 class Activities:
@@ -24,27 +28,26 @@ class Activities:
     def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
         self._collection = database["activities"]
 
-    async def learn(self, activity: str, change: Callable[[bytes | None], bytes]) -> None:
-        """Replace the definition by what `change` makes of the present one, repeating it if another was
-        faster.
+    async def learn(self, changes: Mapping[str, Callable[[bytes | None], bytes]]) -> None:
+        """Replace each definition by what its change makes of the present one, again where another was
+        faster. A change applied twice must make no difference.
         """
         while True:
-            row = await self._collection.find_one({"_id": activity})
-            before = bytes(row["definition"]) if row else None
-            after = change(before)
-            if after == before:
+            rows = {row["_id"]: row async for row in self._collection.find({"_id": {"$in": list(changes)}})}
+            writes = [
+                write
+                for activity, change in changes.items()
+                if (write := _change(activity, rows.get(activity), change)) is not None
+            ]
+            if not writes:
                 return
-            if row is None:
-                try:
-                    await self._collection.insert_one({"_id": activity, "definition": after, "revision": 1})
-                except DuplicateKeyError:
-                    continue
-                return
-            result = await self._collection.update_one(
-                {"_id": activity, "revision": row["revision"]},
-                {"$set": {"definition": after}, "$inc": {"revision": 1}},
-            )
-            if result.matched_count:
+            try:
+                result = await self._collection.bulk_write(writes, ordered=False)
+            except BulkWriteError as error:
+                if not _only_duplicates(error):
+                    raise
+                continue
+            if result.inserted_count + result.matched_count == len(writes):
                 return
 
     async def definitions(self, activities: Iterable[str]) -> dict[str, bytes]:
@@ -59,11 +62,14 @@ class Persons:
     def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
         self._collection = database["persons"]
 
-    async def learn(self, names: Mapping[str, str]) -> None:
-        """Remember a name for each agent key."""
+    async def learn(self, names: Mapping[str, Sequence[str]]) -> None:
+        """Remember names for each agent key, the first `MAX_NAMES` of them."""
+        cursor = self._collection.find({"_id": {"$in": list(names)}})
+        known = {row["_id"]: row["names"] async for row in cursor}
         updates = [
-            UpdateOne({"_id": agent}, {"$addToSet": {"names": name}}, upsert=True)
-            for agent, name in names.items()
+            UpdateOne({"_id": agent}, _adding(new), upsert=True)
+            for agent, given in names.items()
+            if (new := _new(given, known.get(agent, ())))
         ]
         if updates:
             await self._collection.bulk_write(updates, ordered=False)
@@ -72,3 +78,38 @@ class Persons:
         """The names known for an agent key, oldest first."""
         row = await self._collection.find_one({"_id": agent})
         return list(row["names"])[:MAX_NAMES] if row else []
+
+
+def _change(
+    activity: str, row: Mapping[str, Any] | None, change: Callable[[bytes | None], bytes]
+) -> InsertOne[dict[str, Any]] | UpdateOne | None:
+    before = bytes(row["definition"]) if row else None
+    after = change(before)
+    if after == before or len(activity) + len(after) > MAX_DOCUMENT:
+        return None
+    if row is None:
+        return InsertOne({"_id": activity, "definition": after, "revision": 1})
+    return UpdateOne(
+        {"_id": activity, "revision": row["revision"]},
+        {"$set": {"definition": after}, "$inc": {"revision": 1}},
+    )
+
+
+def _only_duplicates(error: BulkWriteError) -> bool:
+    failures = error.details.get("writeErrors", ())
+    return not error.details.get("writeConcernErrors") and all(
+        item["code"] == _DUPLICATE_KEY for item in failures
+    )
+
+
+def _new(given: Sequence[str], known: Sequence[str]) -> list[str]:
+    if len(known) >= MAX_NAMES:
+        return []
+    return [name for name in given if name not in known and len(name) <= MAX_NAME_LENGTH]
+
+
+def _adding(names: Sequence[str]) -> list[dict[str, Any]]:
+    known = {"$ifNull": ["$names", []]}
+    # A name may start with a dollar sign.
+    unknown = {"$filter": {"input": {"$literal": names}, "cond": {"$not": [{"$in": ["$$this", known]}]}}}
+    return [{"$set": {"names": {"$slice": [{"$concatArrays": [known, unknown]}, MAX_NAMES]}}}]

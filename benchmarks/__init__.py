@@ -1,0 +1,1 @@
+"""How fast the gateway is, as ratios to servers that do only the unavoidable part of the same work."""

@@ -8,10 +8,12 @@ from aiohttp import web
 
 from gateway.services.access import Access
 from gateway.services.services import Services
+from gateway.services.session_finder import SessionFinder
 from gateway.services.tokens import TokenIssuer
 from gateway.settings import Settings
 
 SETTINGS = web.AppKey("settings", Settings)
 ACCESS = web.AppKey("access", Access)
 TOKENS = web.AppKey("tokens", TokenIssuer)
+SESSIONS = web.AppKey("sessions", SessionFinder)
 SERVICES: web.AppKey[Mapping[str, Services]] = web.AppKey("services", Mapping)

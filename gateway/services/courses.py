@@ -18,6 +18,7 @@ from gateway.cmi5.packages import Package, PackageLimits
 from gateway.cmi5.structure import Course, from_document, to_document
 from gateway.cmi5.vocabulary import STRUCTURE_FILE
 from gateway.errors import Conflict, Invalid, NotFound
+from gateway.store.course_files import CourseFile
 from gateway.store.courses import CourseVersion, StoredCourse
 from gateway.store.store import Store
 from gateway.xapi import strict_json
@@ -183,6 +184,14 @@ class Courses:
             if len(self._structures) > _STRUCTURES_REMEMBERED:
                 self._structures.popitem(last=False)
         return known
+
+    async def file(self, version_id: UUID, path: str) -> CourseFile | None:
+        """A file of a version's package, None where there is none."""
+        return await self._files.find(version_id, path)
+
+    def read_file(self, file: CourseFile, start: int, stop: int) -> AsyncIterator[bytes]:
+        """The bytes of a file from `start` up to, not including, `stop`."""
+        return self._files.read(file, start, stop)
 
     # -- changing ----------------------------------------------------------------------------------------
 

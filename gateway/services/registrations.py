@@ -104,6 +104,13 @@ class Registrations:
             await self._registrations.insert(registration)
         return registration
 
+    async def check_au(self, enrolment: Enrolment, reference: int | str | None) -> None:
+        """Raise NotFound unless the learner's version of the course has the AU, registered or not yet."""
+        if reference is not None:
+            present = await self._registrations.get(enrolment.id)
+            version = present.version if present else (await self._courses.get(enrolment.course)).version
+            find_au(await self._courses.structure(version), reference)
+
     async def get(self, registration_id: UUID) -> Registration:
         """A registration; raises NotFound."""
         registration = await self._registrations.get(registration_id)

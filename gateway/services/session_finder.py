@@ -32,7 +32,7 @@ class SessionFinder:
             return None
         known = self._stores.get(session_id)
         for store in (known,) if known else self._services:
-            session = await self._services[store].sessions.authenticate(session_id, secret)
+            session = await self._services[store].sessions.authenticate(session_id, secret, store)
             if session is not None:
                 self._remember(session_id, store)
                 return _grant(session, store)

@@ -23,17 +23,19 @@ from gateway.services.session_keys import auth_token, new_secret, secret_hash
 from gateway.services.standing import Standing
 from gateway.services.statements import Statements
 from gateway.services.turns import Turns, persistently
+from gateway.store.refusals import StoredRefusal
 from gateway.store.sessions import Session
 from gateway.store.store import Store
 from gateway.store.transactions import Transaction
 
 
 class SessionOver(Unauthorized):
-    """The right token of a session that it no longer opens; `session` says which."""
+    """The right token of a session that it does not open any more; `session` and `store` say which."""
 
-    def __init__(self, session: UUID, refusal: Refusal) -> None:
+    def __init__(self, session: UUID, store: str, refusal: Refusal) -> None:
         super().__init__(refusal.message)
         self.session = session
+        self.store = store
         self.problems = (refusal.problem(),)
 
 
@@ -44,6 +46,7 @@ class Sessions:
         self, store: Store, statements: Statements, courses: Courses, *, lms: Lms, turns: Turns
     ) -> None:
         self._sessions = store.sessions
+        self._refusals = store.refusals
         self._registrations = store.registrations
         self._statements = statements
         self._courses = courses
@@ -68,15 +71,18 @@ class Sessions:
             return None
         return rules.fetch_refused(FetchError.USED)
 
-    async def authenticate(self, session_id: UUID, secret: str) -> Session | None:
-        """The session that a token opens; None for a wrong one, SessionOver for one that has ended."""
+    async def authenticate(self, session_id: UUID, secret: str, store: str) -> Session | None:
+        """The session that a token opens; None for a wrong one, SessionOver for one that has ended.
+
+        `store` is the name by which this store goes.
+        """
         session = await self._sessions.get(session_id)
         if session is None or session.token is None:
             return None
         if not hmac.compare_digest(session.token, secret_hash(secret)):
             return None
         if (refusal := rules.token_refusal(SessionState(session.state))) is not None:
-            raise SessionOver(session.id, refusal)
+            raise SessionOver(session.id, store, refusal)
         return session
 
     # -- ending ------------------------------------------------------------------------------------------
@@ -154,3 +160,15 @@ class Sessions:
             except Conflict:
                 continue  # Its AU terminated it just now.
         return len(found)
+
+    # -- looking ---------------------------------------------------------------------------------------
+
+    async def refusals(self, session_id: UUID) -> list[StoredRefusal]:
+        """What the AU of a session sent in vain, oldest first."""
+        return await self._refusals.list(session_id)
+
+    async def list(
+        self, *, registration: UUID | None = None, only_open: bool = False, limit: int = 100
+    ) -> list[Session]:
+        """Sessions of a registration or of all, the latest launch first."""
+        return await self._sessions.list(registration=registration, only_open=only_open, limit=limit)

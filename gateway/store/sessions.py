@@ -7,7 +7,7 @@ hashes only. Changes name the state they expect, and MongoDB decides.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -51,7 +51,7 @@ class Session:
 
 
 class Sessions:
-    """The `sessions` collection of one store. `open_states` are those a session can still be left in."""
+    """The `sessions` collection of one store."""
 
     def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
         self._collection = database["sessions"]
@@ -171,7 +171,6 @@ class Sessions:
         self,
         *,
         registration: UUID | None = None,
-        states: Collection[str] = (),
         only_open: bool = False,
         limit: int = 100,
     ) -> list[Session]:
@@ -179,8 +178,6 @@ class Sessions:
         condition: dict[str, Any] = {}
         if registration is not None:
             condition["registration"] = registration
-        if states:
-            condition["state"] = {"$in": sorted(states)}
         if only_open:
             condition["open"] = True
         cursor = self._collection.find(condition).sort([("launched", -1), ("_id", -1)]).limit(limit)

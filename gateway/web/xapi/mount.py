@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 from aiohttp import web
 
-from gateway.errors import MethodNotAllowed, NotFound
+from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.keys import SERVICES, SETTINGS
 from gateway.store.connection import is_unavailable
 from gateway.web.cors import Cors
 from gateway.web.errors import error_response
-from gateway.web.xapi import documents, knowledge, statements
+from gateway.web.xapi import au, documents, knowledge, statements
 from gateway.web.xapi.call import GRANT, THROUGH, VERSION, Call
 from gateway.xapi.datatypes import format_timestamp
 from gateway.xapi.versions import HEADER, Version
@@ -54,12 +54,18 @@ def subapp(path: str, default: Version, cors: Cors) -> web.Application:
         if methods is None:
             raise NotFound(f"there is no xAPI resource at {request.path}")
         call = await Call.read(request)
-        await call.authenticate()
-        call.negotiate()
-        resource = methods.get("GET" if call.method == "HEAD" else call.method)
-        if resource is None:
-            return _not_allowed(call.method, name, methods)
-        return await resource(call)
+        try:
+            grant = await call.authenticate()
+            call.negotiate()
+            resource = methods.get("GET" if call.method == "HEAD" else call.method)
+            if resource is None:
+                return _not_allowed(call.method, name, methods)
+            if grant.session is not None:
+                await au.check(call, name)
+            return await resource(call)
+        except GatewayError as error:
+            await au.note(call, name, error)
+            raise
 
     async def complete(request: web.Request, response: web.StreamResponse) -> None:
         response.headers[HEADER] = request.get(VERSION, default).answer

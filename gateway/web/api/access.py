@@ -1,0 +1,26 @@
+"""Who may use the management API, and what is done in whose store."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.keys import ACCESS, SERVICES
+from gateway.services.access import Grant, Scope
+from gateway.services.services import Services
+
+
+async def services_for(request: web.Request, *scopes: Scope) -> Services:
+    """The services of the credential's store; raises Unauthorized, or Forbidden without one of `scopes`."""
+    return request.config_dict[SERVICES][(await granted(request, *scopes)).store]
+
+
+async def granted(request: web.Request, *scopes: Scope) -> Grant:
+    """What the sender may do; raises Unauthorized, or Forbidden without one of `scopes`."""
+    grant = await request.config_dict[ACCESS].authenticate(request.headers.get("Authorization"))
+    grant.require(*scopes)
+    return grant
+
+
+async def cmi5(request: web.Request) -> Services:
+    """The services for somebody who runs courses."""
+    return await services_for(request, Scope.CMI5, Scope.ADMIN)

@@ -1,0 +1,31 @@
+"""Answers of the management API: JSON, times in ISO 8601, ids as texts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from gateway.xapi import strict_json
+
+
+def answer(value: object, *, status: int = 200) -> web.Response:
+    """A JSON answer that no cache keeps."""
+    return web.Response(
+        status=status,
+        body=strict_json.dumps(value),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def time_text(time: dt.datetime | None) -> str | None:
+    """`2026-01-31T10:15:00.000Z`."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None
+
+
+def title_text(title: Mapping[str, str]) -> str:
+    """One of the languages of a title: English if there is any, else the first."""
+    english = (text for tag, text in title.items() if tag.lower().partition("-")[0] == "en")
+    return next(english, None) or next(iter(title.values()), "")

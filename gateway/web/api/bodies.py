@@ -1,0 +1,128 @@
+"""Request bodies and queries of the management API, read strictly: what is unknown is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from gateway.cmi5.overrides import Overrides, read_overrides
+from gateway.errors import BadRequest, Invalid, NotFound, Problem
+from gateway.keys import SETTINGS
+from gateway.web.bodies import read_body
+from gateway.xapi import strict_json
+from gateway.xapi.datatypes import is_uuid
+from gateway.xapi.findings import shown
+
+OVERRIDES = (
+    "launchMode",
+    "moveOn",
+    "masteryScore",
+    "launchParameters",
+    "alternateEntitlementKey",
+    "returnURL",
+    "contextTemplate",
+)
+_REQUIREMENT = "API"
+_LARGEST_LIMIT = 1000
+
+
+class Fields:
+    """The fields of a JSON object. Each reader notes what is wrong; `finish` raises all of it at once."""
+
+    def __init__(self, values: Mapping[str, Any], known: Collection[str]) -> None:
+        self._values = values
+        self.problems = [
+            Problem(name, _REQUIREMENT, f"is no field of this request; it takes {', '.join(known)}")
+            for name in values
+            if name not in known
+        ]
+
+    def get(self, name: str) -> Any:
+        """The value as it came; None where it is null or missing."""
+        return self._values.get(name)
+
+    def wrong(self, name: str, expected: str) -> None:
+        """Note that a field does not hold what it should."""
+        found = shown(self._values[name]) if name in self._values else "nothing"
+        self.problems.append(Problem(name, _REQUIREMENT, f"holds {found}; expected {expected}"))
+
+    def uuid(self, name: str, *, required: bool = True) -> UUID | None:
+        value = self.get(name)
+        if value is None and not required:
+            return None
+        if not is_uuid(value):
+            self.wrong(name, "a UUID")
+            return None
+        return UUID(value)
+
+    def text(self, name: str) -> str:
+        value = self.get(name)
+        if not isinstance(value, str):
+            self.wrong(name, "a text")
+            return ""
+        return value
+
+    def au(self, name: str = "au", *, required: bool = True) -> int | str | None:
+        """An AU by its index, LMS id or publisher id."""
+        value = self.get(name)
+        if value is None and not required:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            self.wrong(name, "the index of an AU, counted from 0, or its id")
+            return None
+        return value
+
+    def overrides(self) -> Overrides:
+        """What this request changes about launches."""
+        overrides, problems = read_overrides(self._values)
+        self.problems += problems
+        return overrides
+
+    def finish(self) -> None:
+        """Raise Invalid with everything that was noted."""
+        if self.problems:
+            first = self.problems[0]
+            raise Invalid(f"{first.path} {first.message}", problems=self.problems)
+
+
+async def read_fields(request: web.Request, known: Collection[str], *, optional: bool = False) -> Fields:
+    """The JSON object that a request carries; with `optional`, no body is an empty one."""
+    limits = request.config_dict[SETTINGS].limits
+    body = await read_body(request, limit=limits.max_body, timeout=limits.body_timeout)
+    if optional and not body.strip():
+        return Fields({}, known)
+    value = strict_json.parse(body).value
+    if not isinstance(value, dict):
+        raise BadRequest(f"the body holds {shown(value)}; expected a JSON object")
+    return Fields(value, known)
+
+
+def read_query(request: web.Request, known: Collection[str]) -> Fields:
+    """The parameters of a query, as texts."""
+    query = request.query
+    repeated = [name for name in query if len(query.getall(name)) > 1]
+    if repeated:
+        raise BadRequest(f"the parameter {repeated[0]} is given more than once")
+    return Fields(dict(query), known)
+
+
+def limit_of(fields: Fields) -> int:
+    """How many rows a list may have: `limit`, or 100."""
+    text = fields.get("limit")
+    if text is None:
+        return 100
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= _LARGEST_LIMIT:
+        fields.wrong("limit", f"a number from 1 to {_LARGEST_LIMIT}")
+        return 1
+    return int(text)
+
+
+def path_id(request: web.Request, name: str, noun: str) -> UUID:
+    """A UUID in the path; raises NotFound where it is none, because then nothing can be there."""
+    text = request.match_info[name]
+    if not is_uuid(text):
+        raise NotFound(f"there is no {noun} with the id {text!r}; ids are UUIDs")
+    return UUID(text)

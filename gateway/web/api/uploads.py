@@ -1,0 +1,88 @@
+"""Large uploads: streamed into a temporary file, away from the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator
+from typing import BinaryIO
+
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import BadHttpMessage
+
+from gateway.errors import BadRequest, Invalid, Problem, TooLarge
+from gateway.xapi import media_types
+
+ACCEPTED = (
+    "application/zip",
+    "application/x-zip-compressed",
+    "application/x-zip",
+    "text/xml",
+    "application/xml",
+    "application/octet-stream",
+)
+_MULTIPART = "multipart/form-data"
+_BLOCK = 1024 * 1024
+
+
+@contextlib.asynccontextmanager
+async def uploaded_file(request: web.Request, *, limit: int, timeout: float) -> AsyncIterator[BinaryIO]:
+    """The course that a request carries, as its body or as the first file of a form.
+
+    Raises TooLarge beyond `limit` bytes, Invalid for a type that no course has, BadRequest when the upload
+    breaks off or pauses for longer than `timeout` seconds.
+    """
+    announced = request.content_length
+    if announced is not None and announced > limit:
+        raise TooLarge(f"the upload has {announced} bytes; at most {limit} are taken here")
+    with await asyncio.to_thread(tempfile.TemporaryFile) as file:
+        try:
+            await _spool(_chunks(request), file, limit, timeout)
+        except TimeoutError:
+            raise BadRequest(f"the upload paused for more than {timeout:g} seconds") from None
+        except (BadHttpMessage, web.RequestPayloadError, ValueError, AssertionError) as error:
+            raise BadRequest(f"the upload cannot be read: {error}") from None
+        yield file
+
+
+async def _spool(chunks: AsyncIterator[bytes], file: BinaryIO, limit: int, timeout: float) -> None:
+    block, size = bytearray(), 0
+    while True:
+        async with asyncio.timeout(timeout):
+            chunk = await anext(chunks, b"")
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(f"the upload has more than {limit} bytes, the most that is taken here")
+        block += chunk
+        if not chunk or len(block) >= _BLOCK:
+            await asyncio.to_thread(file.write, bytes(block))
+            block.clear()
+        if not chunk:
+            await asyncio.to_thread(file.flush)
+            return
+
+
+async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """The bytes of the course, none of them empty."""
+    kind = media_types.media_type(request.headers.get("Content-Type")) or ACCEPTED[-1]
+    if kind == _MULTIPART:
+        part = await _first_file(request)
+        while chunk := await part.read_chunk(64 * 1024):
+            yield chunk
+        return
+    if kind not in ACCEPTED:
+        message = f"is {kind}; a course is sent as application/zip, text/xml or {_MULTIPART}"
+        problem = Problem("Content-Type", "cmi5 14.0.0.0-1", message)
+        raise Invalid(f"the course was not imported: Content-Type {message}", problems=[problem])
+    async for chunk in request.content.iter_any():
+        if chunk:
+            yield chunk
+
+
+async def _first_file(request: web.Request) -> BodyPartReader:
+    reader = await request.multipart()
+    while (part := await reader.next()) is not None:
+        if isinstance(part, BodyPartReader) and part.filename is not None:
+            return part
+    raise BadRequest("the form holds no file; put the course into a field of type file")

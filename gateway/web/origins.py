@@ -1,0 +1,64 @@
+"""The URLs under which a client reaches us: what is configured, else what its request says.
+
+Behind a trusted proxy the forwarded scheme and host count, because the browser only knows those.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.keys import SETTINGS
+from gateway.services.addresses import Addresses
+
+
+@dataclass(slots=True)
+class ContentPort:
+    """Where course content is served by this process; known once it listens."""
+
+    number: int
+
+
+CONTENT_PORT = web.AppKey("content_port", ContentPort)
+
+
+def addresses(request: web.Request) -> Addresses:
+    """The gateway and its course content as the sender of the request reaches them."""
+    server = request.config_dict[SETTINGS].server
+    scheme, host = _scheme_and_host(request)
+    gateway = (server.public_url or f"{scheme}://{host}").rstrip("/")
+    content = server.content_url
+    if content is None:
+        port = request.config_dict[CONTENT_PORT].number
+        content = f"{scheme}://{_without_port(host)}:{port}"
+    return Addresses(gateway=f"{gateway}{server.base_path}", content=content.rstrip("/"))
+
+
+def _scheme_and_host(request: web.Request) -> tuple[str, str]:
+    scheme, host = request.scheme, request.host
+    if _is_trusted(request):
+        scheme = _first(request.headers.get("X-Forwarded-Proto")) or scheme
+        host = _first(request.headers.get("X-Forwarded-Host")) or host
+    return scheme, host
+
+
+def _is_trusted(request: web.Request) -> bool:
+    networks = request.config_dict[SETTINGS].server.trusted_proxies
+    if not networks or request.remote is None:
+        return False
+    try:
+        address = ipaddress.ip_address(request.remote)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
+
+
+def _first(header: str | None) -> str | None:
+    return header.split(",")[0].strip() or None if header else None
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host

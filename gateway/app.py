@@ -13,14 +13,16 @@ from gateway.errors import GatewayError
 from gateway.keys import ACCESS, SERVICES, SETTINGS, TOKENS
 from gateway.services.access import Access
 from gateway.services.addresses import public_url as public_url
-from gateway.services.services import Services, enduring, utc_now
+from gateway.services.mappings import Mappings
+from gateway.services.services import Services, utc_now
 from gateway.services.session_finder import SessionFinder
 from gateway.services.tokens import TokenIssuer
+from gateway.services.working import enduring
 from gateway.settings import Settings
 from gateway.store.connection import Client
 from gateway.store.secrets import shared_secret
 from gateway.store.store import Store
-from gateway.web import oauth, ops, xapi
+from gateway.web import hooks, oauth, ops, xapi
 from gateway.web.cors import Cors
 from gateway.web.errors import errors_to_json
 from gateway.web.requests import request_id
@@ -48,11 +50,12 @@ async def open_services(settings: Settings, client: Client) -> dict[str, Service
     """The services of every store, with indexes in place."""
     default = client[database_name(settings, settings.stores.default)]
     more_key = await shared_secret(default, "more")
+    mappings = Mappings.of(settings)
     services: dict[str, Services] = {}
     for name in settings.stores.names:
         store = Store(client, database_name(settings, name))
         await store.prepare()
-        services[name] = Services(store, settings, more_key=more_key)
+        services[name] = Services(store, settings, more_key=more_key, mappings=mappings)
     return services
 
 
@@ -73,6 +76,7 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
     for path, version in (("/v1/xapi", Version.V1), ("/xapi", Version.V2)):
         app.add_subapp(f"{base}{path}", xapi.subapp(f"{base}{path}", version, cors))
     oauth.add_routes(app)
+    hooks.add_routes(app)
     ops.add_routes(app)
     app.cleanup_ctx.append(_background)
     return app
@@ -115,6 +119,7 @@ async def listen(site: web.TCPSite, port: int) -> None:
 async def _background(app: web.Application) -> AsyncIterator[None]:
     """Everything that runs beside requests, in one task group that ends with the application."""
     access = app[ACCESS]
+    app[SERVICES][app[SETTINGS].stores.default].hooks.mappings.report()
 
     async def note_use() -> None:
         while True:

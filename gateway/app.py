@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.keys import ACCESS, SERVICES, SETTINGS, TOKENS
+from gateway.keys import ACCESS, SERVICES, SESSIONS, SETTINGS, TOKENS
 from gateway.services.access import Access
 from gateway.services.addresses import public_url as public_url
 from gateway.services.mappings import Mappings
@@ -22,9 +22,10 @@ from gateway.settings import Settings
 from gateway.store.connection import Client
 from gateway.store.secrets import shared_secret
 from gateway.store.store import Store
-from gateway.web import hooks, oauth, ops, xapi
+from gateway.web import api, cmi5, content, hooks, oauth, ops, xapi
 from gateway.web.cors import Cors
 from gateway.web.errors import errors_to_json
+from gateway.web.origins import CONTENT_PORT, ContentPort
 from gateway.web.requests import request_id
 from gateway.xapi.versions import Version
 
@@ -63,12 +64,14 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
     """The gateway's application. Its background work runs while it is started."""
     app = web.Application(middlewares=[request_id, errors_to_json], client_max_size=settings.xapi.max_body)
     app[SETTINGS], app[SERVICES] = settings, services
+    app[SESSIONS] = SessionFinder(services)
+    app[CONTENT_PORT] = ContentPort(settings.server.content_port)
     default = services[settings.stores.default].store
     app[ACCESS] = Access(
         default.credentials,
         default.tokens,
         home_page=public_url(settings),
-        find_session=SessionFinder(services).find,
+        find_session=app[SESSIONS].find,
     )
     app[TOKENS] = TokenIssuer(app[ACCESS], default.tokens, clock=utc_now)
     cors = Cors(settings.cors.allow_origins)
@@ -77,8 +80,18 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
         app.add_subapp(f"{base}{path}", xapi.subapp(f"{base}{path}", version, cors))
     oauth.add_routes(app)
     hooks.add_routes(app)
+    cmi5.add_routes(app, cors)
+    api.add_routes(app)
     ops.add_routes(app)
     app.cleanup_ctx.append(_background)
+    return app
+
+
+def build_content_app(services: Mapping[str, Services]) -> web.Application:
+    """The application on the other origin: files of courses, and nothing that knows credentials."""
+    app = web.Application(middlewares=[request_id, errors_to_json])
+    app[SERVICES] = services
+    content.add_routes(app)
     return app
 
 
@@ -88,21 +101,31 @@ async def serving(settings: Settings, client: Client, *, share_port: bool) -> As
 
     With `share_port` other processes may listen on the same ports, and the kernel spreads connections.
     """
-    server = settings.server
-    app = build_app(settings, await open_services(settings, client))
+    server, services = settings.server, await open_services(settings, client)
+    app, content_app = build_app(settings, services), build_content_app(services)
+    async with _listening(content_app, settings, server.content_port, share_port) as content_port:
+        app[CONTENT_PORT].number = content_port
+        async with _listening(app, settings, server.port, share_port) as port:
+            yield port, content_port
+
+
+@contextlib.asynccontextmanager
+async def _listening(
+    app: web.Application, settings: Settings, port: int, share_port: bool
+) -> AsyncIterator[int]:
+    """Serve one application until left; the port it listens on."""
     runner = web.AppRunner(
         app,
         access_log=None,
         handle_signals=False,
-        shutdown_timeout=server.shutdown_grace,
+        shutdown_timeout=settings.server.shutdown_grace,
         keepalive_timeout=settings.limits.idle_timeout,
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, server.host, server.port, backlog=1024, reuse_port=share_port or None)
-        await listen(site, server.port)
-        port = int(runner.addresses[0][1])
-        yield port, server.content_port
+        site = web.TCPSite(runner, settings.server.host, port, backlog=1024, reuse_port=share_port or None)
+        await listen(site, port)
+        yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.keys import SETTINGS
-from gateway.web.api import courses, registrations, sessions
+from gateway.web.api import courses, deliveries, registrations, sessions
 
 
 def add_routes(app: web.Application) -> None:
@@ -29,3 +29,4 @@ def add_routes(app: web.Application) -> None:
             web.post(f"{base}/sessions/{{session}}/abandon", sessions.abandon),
         ]
     )
+    deliveries.add_routes(app, base)

@@ -1,0 +1,218 @@
+"""`/api/v1/deliveries` and `/api/v1/mappings`: what vendors sent, what became of it, and trying it again."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+from uuid import UUID
+
+from aiohttp import web
+
+from adapters.receive.decode import Undecodable
+from gateway.errors import BadRequest
+from gateway.services.access import Scope
+from gateway.services.deliveries import MOST_REHEARSED, Page, Sample
+from gateway.services.delivery_views import rehearsal, summary, whole
+from gateway.services.hooks import Hooks
+from gateway.services.services import utc_now
+from gateway.store.deliveries import DeliveryFilter
+from gateway.store.delivery_records import State
+from gateway.web.api.access import services_for
+from gateway.web.api.answers import answer
+from gateway.web.api.bodies import Fields, limit_of, path_id, read_fields, read_query
+from gateway.xapi.datatypes import is_uuid, parse_timestamp
+from gateway.xapi.findings import shown
+
+_FILTER = ("adapter", "state", "since", "until", "conflict")
+_MOST_IDS = 10_000
+
+
+async def index(request: web.Request) -> web.Response:
+    """Deliveries, the newest first: `adapter`, `state` (several by comma), `since`, `until`, `conflict`,
+    `limit`, and `cursor` from the `more` of the page before.
+    """
+    hooks = await _hooks(request)
+    query = read_query(request, (*_FILTER, "limit", "cursor"))
+    which, limit, after = _filter(query), limit_of(query), _after(query)
+    query.finish()
+    page = await hooks.deliveries.list(which, limit=limit, after=after)
+    return answer({"deliveries": [summary(one) for one in page.deliveries], "more": _more(page)})
+
+
+async def show(request: web.Request) -> web.Response:
+    """One delivery with its request and the outcome of each event."""
+    hooks = await _hooks(request)
+    delivery = await hooks.deliveries.get(path_id(request, "delivery", "delivery"))
+    try:
+        payload = hooks.deliveries.shown_payload(delivery)
+    except Undecodable:
+        payload = None
+    return answer(whole(delivery, payload))
+
+
+async def replay(request: web.Request) -> web.Response:
+    """Map deliveries (`ids` or `filter`) again, with the mapping of today: 202 with their number.
+
+    With `dryRun` nothing is stored: 200 with what would become of each, at most `limit` of them.
+    """
+    hooks = await _hooks(request)
+    fields = await read_fields(request, ("ids", "filter", "dryRun", "limit"))
+    which, dry_run, limit = _chosen(fields), fields.get("dryRun"), fields.get("limit")
+    if dry_run is not None and not isinstance(dry_run, bool):
+        fields.wrong("dryRun", "true or false")
+    if limit is not None and (limit.__class__ is not int or not 1 <= limit <= MOST_REHEARSED):
+        fields.wrong("limit", f"a number from 1 to {MOST_REHEARSED}")
+    if limit is not None and not dry_run:
+        fields.wrong("limit", "nothing, because only a dry run is limited")
+    fields.finish()
+    if dry_run:
+        found = await hooks.deliveries.rehearse(which, limit=limit or MOST_REHEARSED)
+        return answer({"deliveries": [rehearsal(one) for one in found]})
+    return answer({"replayed": await hooks.deliveries.replay(which)}, status=202)
+
+
+async def mappings(request: web.Request) -> web.Response:
+    """The adapters of this process: which mapping they run, or why they receive nothing."""
+    hooks = await _hooks(request)
+    return answer(
+        {
+            "mappings": [
+                {
+                    "adapter": adapter.name,
+                    "ready": adapter.problem is None,
+                    "problem": adapter.problem,
+                    "version": adapter.mapping.version if adapter.mapping else None,
+                    "revision": adapter.mapping.revision if adapter.mapping else None,
+                    "warnings": [str(lint) for lint in adapter.mapping.lints] if adapter.mapping else [],
+                }
+                for adapter in hooks.mappings.adapters
+            ]
+        }
+    )
+
+
+async def explain(request: web.Request) -> web.Response:
+    """How a `payload` (with `headers`, `query`) or a stored `delivery` is mapped, event by event, and why."""
+    hooks = await _hooks(request)
+    adapter = request.match_info["adapter"]
+    fields = await read_fields(request, ("payload", "headers", "query", "delivery"))
+    delivery = fields.uuid("delivery", required=False)
+    sample = Sample(
+        payload=fields.get("payload"),
+        headers=_pairs(fields, "headers"),
+        query=_pairs(fields, "query"),
+        received=utc_now(),
+    )
+    if (delivery is None) == (sample.payload is None):
+        fields.wrong("payload", "a payload or, instead, the id of a `delivery`")
+    fields.finish()
+    if delivery is not None:
+        return answer({"events": await hooks.deliveries.explain(adapter, delivery)})
+    return answer({"events": hooks.deliveries.explain_sample(adapter, sample)})
+
+
+async def _hooks(request: web.Request) -> Hooks:
+    return (await services_for(request, Scope.HOOKS, Scope.ADMIN)).hooks
+
+
+def _chosen(fields: Fields) -> DeliveryFilter:
+    ids, chosen = fields.get("ids"), fields.get("filter")
+    if (ids is None) == (chosen is None):
+        fields.wrong("ids", "a list of ids or, instead, a `filter`; {} is every delivery")
+    elif ids is not None:
+        if not isinstance(ids, list) or len(ids) > _MOST_IDS or not all(map(is_uuid, ids)):
+            fields.wrong("ids", f"a list of at most {_MOST_IDS} UUIDs")
+            return DeliveryFilter(ids=())
+        return DeliveryFilter(ids=[UUID(one) for one in ids])
+    elif not isinstance(chosen, dict):
+        fields.wrong("filter", f"an object with some of {', '.join(_FILTER)}")
+    else:
+        inner = Fields(chosen, _FILTER)
+        which = _filter(inner)
+        inner.finish()
+        return which
+    return DeliveryFilter(ids=())
+
+
+def _filter(fields: Fields) -> DeliveryFilter:
+    adapter, conflict = fields.get("adapter"), fields.get("conflict")
+    if adapter is not None and not isinstance(adapter, str):
+        fields.wrong("adapter", "the name of an adapter")
+    if conflict not in (None, True, False, "true", "false"):
+        fields.wrong("conflict", "true or false")
+    return DeliveryFilter(
+        adapter=adapter,
+        states=_states(fields),
+        since=_moment(fields, "since"),
+        until=_moment(fields, "until"),
+        conflict=None if conflict is None else conflict in (True, "true"),
+    )
+
+
+def _states(fields: Fields) -> tuple[State, ...]:
+    given = fields.get("state")
+    words = given.split(",") if isinstance(given, str) else given
+    if words is None:
+        return ()
+    if not isinstance(words, list) or not all(isinstance(one, str) and one in list(State) for one in words):
+        fields.wrong("state", f"some of {', '.join(State)}")
+        return ()
+    return tuple(map(State, words))
+
+
+def _moment(fields: Fields, name: str) -> dt.datetime | None:
+    given = fields.get(name)
+    if given is None:
+        return None
+    try:
+        micros = parse_timestamp(given) if isinstance(given, str) else None
+    except ValueError:
+        micros = None
+    if micros is None:
+        fields.wrong(name, "a time with a zone, such as 2026-01-31T10:15:00Z")
+        return None
+    return dt.datetime.fromtimestamp(micros / 1_000_000, dt.UTC)
+
+
+def _pairs(fields: Fields, name: str) -> tuple[tuple[str, str], ...]:
+    given = fields.get(name)
+    if given is None:
+        return ()
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        fields.wrong(name, "an object of texts")
+        return ()
+    return tuple(given.items())
+
+
+def _more(page: Page) -> str | None:
+    if not page.more:
+        return None
+    last = page.deliveries[-1]
+    return base64.urlsafe_b64encode(f"{last.received.isoformat()} {last.id}".encode()).decode().rstrip("=")
+
+
+def _after(fields: Fields) -> tuple[dt.datetime, UUID] | None:
+    cursor = fields.get("cursor")
+    if cursor is None:
+        return None
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        received, _, identity = (
+            base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(" ")
+        )
+        moment = dt.datetime.fromisoformat(received)
+        if moment.tzinfo is None:
+            raise ValueError("no zone")
+        return moment, UUID(identity)
+    except (ValueError, binascii.Error):
+        raise BadRequest(f"the cursor {shown(cursor)} is not one that a list gave") from None
+
+
+def add_routes(app: web.Application, base: str) -> None:
+    """Deliveries and mappings below `base`."""
+    app.router.add_get(f"{base}/deliveries", index)
+    app.router.add_post(f"{base}/deliveries/replay", replay)
+    app.router.add_get(f"{base}/deliveries/{{delivery}}", show)
+    app.router.add_get(f"{base}/mappings", mappings)
+    app.router.add_post(f"{base}/mappings/{{adapter}}/explain", explain)

@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keys": WEB - {"web"},
     "web": WEB,
     "app": WEB,
-    "cli": WEB | {"app", "yaml_source"},
+    "cli": WEB | {"app", "demo", "yaml_source"},
     "__main__": {"cli"},
 }
 

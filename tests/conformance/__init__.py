@@ -1,0 +1,1 @@
+"""Runs the conformance suite of the Advanced Distributed Learning Initiative, where it is installed."""

@@ -7,6 +7,8 @@ import click
 from gateway import __version__
 from gateway.cli.config import config
 from gateway.cli.credentials import credentials
+from gateway.cli.demo import demo
+from gateway.cli.mappings import mappings
 from gateway.cli.serve import serve
 
 
@@ -16,5 +18,5 @@ def main() -> None:
     """Learning Record Store, vendor adapter hub and cmi5 LMS back end in front of MongoDB."""
 
 
-for command in (serve, config, credentials):
+for command in (serve, demo, config, credentials, mappings):
     main.add_command(command)

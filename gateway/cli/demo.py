@@ -163,7 +163,8 @@ async def _post(session: aiohttp.ClientSession, url: str, body: bytes, headers: 
 
 
 def _told(url: str, shown: Shown) -> str:
-    agent = urlencode({"agent": json.dumps(dict(samples.LEARNER)), "limit": 5})
+    account = {"account": samples.LEARNER["account"]}
+    agent = urlencode({"agent": json.dumps(account, separators=(",", ":")), "limit": 5})
     curl = f"curl -s -u {shown.key}:{shown.secret}"
     hooks = "\n".join(f"             {line}" for line in shown.webhooks)
     return f"""\
@@ -180,8 +181,10 @@ Look at
        {shown.link}
   2. her progress
        {curl} {url}/api/v1/registrations/{shown.registration}
-  3. her learning record: native, Zoom and cmi5 statements in one place
+  3. her learning record: native statements and those of the course in one place
        {curl} -H 'X-Experience-API-Version: 2.0.0' '{url}/xapi/statements?{agent}'
+     and what Zoom told, under a pseudonym until somebody says whose e-mail address it is
+       {curl} -H 'X-Experience-API-Version: 2.0.0' '{url}/xapi/statements?verb=http://activitystrea.ms/join'
   4. what the vendor sent, and what became of it
        xapi-gateway deliveries list
 """

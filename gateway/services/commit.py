@@ -4,10 +4,12 @@ answers.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from gateway.services import metrics
 from gateway.services.grouping import Gatherer, Job
 from gateway.store.statements import Entry
 from gateway.store.store import Store
@@ -42,6 +44,9 @@ class Committer:
         self._gatherer: Gatherer[Write, set[UUID]] = Gatherer(
             self._commit, max_weight=max_statements, in_flight=in_flight
         )
+        self._statements = metrics.STATEMENTS.labels(store.name)
+        self._group_size = metrics.GROUP_SIZE.labels(store.name)
+        self._seconds = metrics.COMMIT_SECONDS.labels(store.name)
 
     async def run(self) -> None:
         """Commit groups until cancelled."""
@@ -53,6 +58,7 @@ class Committer:
         return await self._gatherer.submit(write, weight=len(write.entries) or 1, keys=ids)
 
     async def _commit(self, group: Sequence[Job[Write, set[UUID]]]) -> None:
+        started = time.perf_counter()
         writer = self._store.writer
         token, first = await writer.begin(sum(len(job.item.entries) for job in group))
         try:
@@ -66,6 +72,9 @@ class Committer:
             writer.end(token)
         for job, taken in outcomes.items():
             job.resolve(taken)
+        self._statements.inc(len(stored))
+        self._group_size.observe(len(stored))
+        self._seconds.observe(time.perf_counter() - started)
 
     async def _insert(self, group: Sequence[Job[Write, set[UUID]]]) -> dict[Job[Write, set[UUID]], set[UUID]]:
         """Store every request it can; the taken ids of each. One that failed was told and is left out."""

@@ -18,7 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 # Read by prometheus_client itself when it is imported, so set before a worker starts.
 MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
-STATEMENTS = Counter("xapi_gateway_statements", "Statements stored.", ["store", "origin"])
+STATEMENTS = Counter("xapi_gateway_statements", "Statements stored.", ["store"])
 GROUP_SIZE = Histogram(
     "xapi_gateway_commit_statements",
     "Statements written together.",

@@ -10,10 +10,18 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from gateway.services.metrics import REQUESTS
+
 log = structlog.get_logger("gateway.request")
 
 REQUEST_ID = "X-Request-ID"
+_AREAS = ("xapi", "hooks", "api", "cmi5", "launch", "oauth2", "admin", "metrics", "healthz", "readyz")
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def _area(path: str) -> str:
+    """The part of the gateway that a path belongs to; whatever strangers ask for is one label, not many."""
+    return next((area for area in _AREAS if f"/{area}" in path), "other")
 
 
 @web.middleware
@@ -29,6 +37,7 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
         structlog.contextvars.clear_contextvars()
     if not response.prepared:
         response.headers[REQUEST_ID] = identity
+    REQUESTS.labels(_area(request.path), request.method, str(response.status)).inc()
     # Never the query: it can carry identifiers of learners, and tokens.
     log.debug(
         "request",

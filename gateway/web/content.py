@@ -9,7 +9,7 @@ from __future__ import annotations
 import mimetypes
 import posixpath
 import re
-from email.utils import format_datetime
+from email.utils import formatdate
 from uuid import UUID
 
 from aiohttp import hdrs, web
@@ -103,7 +103,7 @@ async def serve(request: web.Request) -> web.StreamResponse:
     headers = {
         hdrs.CONTENT_TYPE: content_type(file.id),
         hdrs.ETAG: etag,
-        hdrs.LAST_MODIFIED: format_datetime(file.stored, usegmt=True),
+        hdrs.LAST_MODIFIED: formatdate(file.stored.timestamp(), usegmt=True),
         # A new version of a course has other URLs.
         hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable",
         hdrs.ACCEPT_RANGES: "bytes",

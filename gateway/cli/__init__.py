@@ -7,6 +7,7 @@ import click
 from gateway import __version__
 from gateway.cli.config import config
 from gateway.cli.credentials import credentials
+from gateway.cli.deliveries import deliveries
 from gateway.cli.demo import demo
 from gateway.cli.mappings import mappings
 from gateway.cli.serve import serve
@@ -18,5 +19,5 @@ def main() -> None:
     """Learning Record Store, vendor adapter hub and cmi5 LMS back end in front of MongoDB."""
 
 
-for command in (serve, demo, config, credentials, mappings):
+for command in (serve, demo, config, credentials, mappings, deliveries):
     main.add_command(command)

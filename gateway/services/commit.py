@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from gateway.errors import TooLarge
 from gateway.services import metrics
 from gateway.services.grouping import Gatherer, Job
 from gateway.store.statements import Entry
@@ -66,10 +67,12 @@ class Committer:
             outcomes = await self._insert(group)
             stored = [entry for job in outcomes if not outcomes[job] for entry in job.item.entries]
             await self._link(stored)
-            if not await writer.confirm():
+            if not await writer.confirm(token):
                 await self._restamp([job for job in outcomes if not outcomes[job]])
-        finally:
-            writer.end(token)
+        except BaseException:
+            writer.abandon(token)
+            raise
+        writer.end(token)
         for job, taken in outcomes.items():
             job.resolve(taken)
         self._statements.inc(len(stored))
@@ -82,8 +85,7 @@ class Committer:
         outcomes: dict[Job[Write, set[UUID]], set[UUID]] = {}
         single = [job for job in group if job.item.alone]
         if single:
-            taken = await statements.insert_each([job.item.entries[0] for job in single])
-            outcomes |= {job: taken & {job.item.entries[0].id} for job in single}
+            outcomes |= await self._insert_single(single)
         together = [job for job in group if not job.item.alone and job.item.also is None]
         alone = [job for job in group if job.item.also is not None]
         if len(together) > 1:
@@ -100,6 +102,20 @@ class Committer:
                 job.fail(error)
         return outcomes
 
+    async def _insert_single(
+        self, jobs: Sequence[Job[Write, set[UUID]]]
+    ) -> dict[Job[Write, set[UUID]], set[UUID]]:
+        try:
+            taken = await self._store.statements.insert_each([job.item.entries[0] for job in jobs])
+        except TooLarge as error:
+            if len(jobs) == 1:
+                jobs[0].fail(error)
+                return {}
+            # Only one of them is; what is stored already is found as taken, and then as the same.
+            found = [await self._insert_single([job]) for job in jobs]
+            return {job: taken for outcome in found for job, taken in outcome.items()}
+        return {job: taken & {job.item.entries[0].id} for job in jobs}
+
     async def _link(self, stored: Sequence[Entry]) -> None:
         # Only an id that its sender chose can have been referred to before it existed.
         known = [entry.id for entry in stored if entry.ref is not None or not entry.fresh_id]
@@ -108,12 +124,16 @@ class Committer:
 
     async def _restamp(self, jobs: Sequence[Job[Write, set[UUID]]]) -> None:
         """New stored times for what this process committed after it had been taken for dead."""
-        writer = self._store.writer
-        token, first = await writer.begin(sum(len(job.item.entries) for job in jobs))
-        try:
-            _stamp(jobs, first)
-            await self._store.statements.restamp([entry for job in jobs for entry in job.item.entries])
-        finally:
+        writer, standing = self._store.writer, False
+        while not standing:
+            token, first = await writer.begin(sum(len(job.item.entries) for job in jobs))
+            try:
+                _stamp(jobs, first)
+                await self._store.statements.restamp([entry for job in jobs for entry in job.item.entries])
+                standing = await writer.confirm(token)
+            except BaseException:
+                writer.abandon(token)
+                raise
             writer.end(token)
 
 

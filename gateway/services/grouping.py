@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from gateway.errors import Unavailable
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -58,7 +60,7 @@ class Gatherer(Generic[Item, Result]):
     async def submit(self, item: Item, *, weight: int = 1, keys: frozenset[Hashable] = frozenset()) -> Result:
         """Have `item` written with the next group; its result, or the error that its group met."""
         if self._closed:
-            raise RuntimeError("the group writer has stopped")
+            raise _stopped()
         job: Job[Item, Result] = Job(item, weight, keys, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         self._arrived.set()
@@ -80,7 +82,7 @@ class Gatherer(Generic[Item, Result]):
         finally:
             self._closed = True
             for job in self._waiting:
-                job.fail(RuntimeError("the group writer has stopped"))
+                job.fail(_stopped())
             self._waiting.clear()
 
     def _next_group(self) -> list[Job[Item, Result]]:
@@ -109,3 +111,7 @@ class Gatherer(Generic[Item, Result]):
                 job.fail(error)
         finally:
             self._slots.release()
+
+
+def _stopped() -> Unavailable:
+    return Unavailable("this process of the gateway is stopping; nothing was stored")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID, uuid4
 
-from gateway.errors import BadRequest, Conflict, Invalid, NotFound, TooLarge
+from gateway.errors import BadRequest, Conflict, GatewayError, Invalid, NotFound, TooLarge
 from gateway.services.access import Grant, Scope
 from gateway.services.commit import Committer, Write
 from gateway.services.knowledge import Knowledge
@@ -173,11 +174,10 @@ class Statements:
         if problems:
             raise Invalid(_summary(problems), problems=problems)
         brought = _attached(statements, parsed.value, sent)
-        if brought:
-            also = await self._with_attachments(brought, also)
         suspect = parsed.lossy or encoding.suspect(sent.body)
         entries = [self._entry(statement, origin, version, suspect) for statement in statements]
-        stored = await self._store_all(self._arranged(entries, insertions), also)
+        async with self._attaching(brought, also) as also_attached:
+            stored = await self._store_all(self._arranged(entries, insertions), also_attached)
         if stored:
             await self._knowledge.learn([entry.statement for entry in stored], define=origin.define)
         return [entry.statement["id"] for entry in entries]
@@ -189,15 +189,28 @@ class Statements:
             arranged.insert(insertion.after + 1, entry)
         return arranged
 
-    async def _with_attachments(self, brought: Sequence[Attachment], also: Also | None) -> Also:
-        await self._store.attachments.upload_large(brought)
+    @contextlib.asynccontextmanager
+    async def _attaching(
+        self, brought: Sequence[Attachment], also: Also | None
+    ) -> AsyncIterator[Also | None]:
+        """What lists the attachments in the transaction that stores their statements, `also` included."""
+        if not brought:
+            yield also
+            return
+        attachments = self._store.attachments
+        files = await attachments.upload_large(brought)
 
         async def write(transaction: Transaction) -> None:
-            await self._store.attachments.add(brought, transaction)
+            await attachments.add(brought, files, transaction)
             if also is not None:
                 await also(transaction)
 
-        return write
+        try:
+            yield write
+        except GatewayError:  # a refusal; after any other error the statements may be stored all the same
+            await attachments.discard(files)
+            raise
+        await attachments.discard(files)
 
     def _entry(self, statement: dict[str, Any], origin: Origin, version: Version, suspect: bool) -> Entry:
         fresh = "id" not in statement
@@ -271,13 +284,16 @@ class Statements:
         """One page of the statements that match, from the start or behind `position`."""
         # Before the query: what becomes visible during it must not be promised.
         through = await self._store.writer.consistent_through()
+        if position:
+            # Later pages show nothing that came after the first one, so they must not promise more either.
+            through = min(through, position.through)
         selection = self._selection(grant, query, position)
         page = await self._store.statements.page(selection)
         following = None
         if page.more:
             last = page.statements[-1]
             bound = position.bound if position else max(through, page.statements[0].stored, last.stored)
-            following = Position(last.stored, last.id, bound)
+            following = Position(last.stored, last.id, bound, through)
         return Listed(page=page, position=following, through=through)
 
     def _selection(self, grant: Grant, query: StatementsQuery, position: Position | None) -> Selection:

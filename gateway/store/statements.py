@@ -12,15 +12,18 @@ from typing import Any, Final
 from uuid import UUID
 
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DocumentTooLarge
 from pymongo.read_concern import ReadConcern
 
+from gateway.errors import TooLarge
 from gateway.store.encoding import encodable, holdable, nearest, outline
 from gateway.store.indexes import LEADING, STATEMENT_KEYS, statement_index
 from gateway.store.row_filters import RowFilter, itself
 from gateway.store.transactions import Also, Transaction, transact
 
 _DUPLICATE_KEY = 11000
+# A document beyond 16 MiB, before and after an update; more index entries than the server's cache can take.
+TOO_LARGE = frozenset((10334, 17419, 388))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,38 +160,53 @@ class Statements:
     # -- commands ----------------------------------------------------------------------------------------
 
     async def insert_each(self, entries: Sequence[Entry]) -> set[UUID]:
-        """Store what is not there yet; the ids that were taken. Each entry stands for itself."""
+        """Store what is not there yet; the ids that were taken. Each entry stands for itself.
+
+        Raises TooLarge if the database cannot hold one of them; others may be stored then.
+        """
         try:
             await self._collection.insert_many([entry.document() for entry in entries], ordered=False)
-        except BulkWriteError as error:
-            return _taken(error, entries)
+        except (BulkWriteError, DocumentTooLarge) as error:
+            return _taken(_check_size(error), entries)
         return set()
 
     async def insert_all(self, entries: Sequence[Entry], also: Also | None = None) -> set[UUID]:
         """Store all or nothing in one transaction; the ids that were taken (then nothing was stored).
 
         `also` makes further changes in the same transaction; what it raises undoes everything.
+        Raises TooLarge if the database cannot hold them.
         """
         documents = [entry.document() for entry in entries]
+        taken: set[UUID] = set()
 
         async def write(transaction: Transaction) -> None:
             if also is not None:
                 await also(transaction)
             if documents:
-                await self._collection.insert_many(documents, session=transaction)
+                try:
+                    await self._collection.insert_many(documents, session=transaction)
+                except BulkWriteError as error:
+                    if _DUPLICATE_KEY in _codes(error):
+                        taken.update(_taken(error, entries))
+                    raise
 
         try:
             await transact(self._client, write)
-        except BulkWriteError as error:
-            if not _is_duplicate(error):
+        except (BulkWriteError, DocumentTooLarge) as error:
+            _check_size(error)
+            if not taken:
                 raise
-            return await self.existing(entry.id for entry in entries)
+            # The insert stopped at the first one, which a majority may not have yet; others are known by now.
+            return taken | await self.existing(entry.id for entry in entries)
         return set()
 
     async def restamp(self, entries: Iterable[Entry]) -> None:
         """Give stored but unacknowledged statements the new times that their entries carry."""
         for entry in entries:
-            await self._collection.update_one({"_id": entry.id}, {"$set": entry.document()})
+            document = entry.document()
+            # The match keys may be those of a whole chain by now; the time changes nothing about them.
+            changed = {key: document[key] for key in ("statement", "stored", "raw") if key in document}
+            await self._collection.update_one({"_id": entry.id}, {"$set": changed})
 
     # -- queries -----------------------------------------------------------------------------------------
 
@@ -269,8 +287,18 @@ def _stored(row: Mapping[str, Any]) -> StoredStatement:
     )
 
 
-def _is_duplicate(error: BulkWriteError) -> bool:
-    return any(item["code"] == _DUPLICATE_KEY for item in error.details.get("writeErrors", ()))
+def _check_size(error: BulkWriteError | DocumentTooLarge) -> BulkWriteError:
+    """Raise TooLarge if this is about what the database can hold; else the error."""
+    if isinstance(error, DocumentTooLarge) or _codes(error) & TOO_LARGE:
+        raise TooLarge(
+            "the statement is too large for the database, which takes documents of 16 MiB: with it go "
+            "the agents and activities that it is found by. Split it into several"
+        ) from None
+    return error
+
+
+def _codes(error: BulkWriteError) -> set[int]:
+    return {item["code"] for item in error.details.get("writeErrors", ())}
 
 
 def _taken(error: BulkWriteError, entries: Sequence[Entry]) -> set[UUID]:

@@ -13,6 +13,7 @@ Why this holds:
   cautious.
 * A writer that stops renewing is removed after `LEASE` seconds. Should it wake up later and commit after all,
   it notices before it acknowledges anything (`Writer.confirm`) and gives those statements new times.
+* A commit whose outcome is unknown holds the floor for as long as it could still become visible.
 
 All times are microseconds since the Unix epoch.
 """
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -44,6 +46,15 @@ def _micros(server_time: Any) -> int:
     return int(server_time.timestamp() * 1000) * 1000
 
 
+@dataclass(slots=True)
+class _Group:
+    """Statements being committed: the first of their stored times, and the registration it was made under."""
+
+    first: int
+    writer: UUID | None
+    until: float | None = None  # when an abandoned group stops to count
+
+
 class Writer:
     """This process as a writer of one store: hands out `stored` times and keeps its floor published."""
 
@@ -57,7 +68,7 @@ class Writer:
         self._last = 0
         self._renewed = 0.0
         self._used = 0.0
-        self._open: dict[int, int] = {}  # groups being committed: token → first stored time
+        self._open: dict[int, _Group] = {}  # being committed, by token
         self._tokens = 0
         self._lock = asyncio.Lock()
         self._work = asyncio.Event()
@@ -78,23 +89,29 @@ class Writer:
         first = max(time.time_ns() // 1000, self._last + 1)
         self._last = first + count - 1
         self._tokens += 1
-        self._open[self._tokens] = first
+        self._open[self._tokens] = _Group(first, self._id)
         self._used = _boot_seconds()
         self._work.set()
         return self._tokens, first
 
-    async def confirm(self) -> bool:
+    async def confirm(self, token: int) -> bool:
         """After a commit: whether its stored times may stand. False: this writer was taken for dead
         meanwhile.
         """
-        if self._id is not None and _boot_seconds() - self._renewed < LEASE / 2:
+        registered = self._open[token].writer
+        if self._id == registered and _boot_seconds() - self._renewed < LEASE / 2:
             return True
-        return await self._publish()
+        # It may have registered anew since; that says nothing about times handed out before.
+        return await self._publish() and self._id == registered
 
     def end(self, token: int) -> None:
-        """The group is visible (or certainly never will be)."""
+        """The group is visible, or certainly never will be."""
         self._open.pop(token, None)
         self._used = _boot_seconds()
+
+    def abandon(self, token: int) -> None:
+        """Whether the group is stored, or will yet be, is unknown; after `LEASE` seconds it shows."""
+        self._open[token].until = _boot_seconds() + LEASE
 
     async def _register(self) -> None:
         async with self._lock:
@@ -112,7 +129,7 @@ class Writer:
             self._id = identity
 
     def _floor(self) -> int:
-        return min(self._open.values(), default=self._last + 1) - 1
+        return min((group.first for group in self._open.values()), default=self._last + 1) - 1
 
     async def _publish(self) -> bool:
         async with self._lock:
@@ -140,6 +157,7 @@ class Writer:
             while True:
                 await self._work.wait()
                 await asyncio.sleep(PUBLISH_EVERY)
+                self._forget_abandoned()
                 if self._open or _boot_seconds() - self._used < IDLE_AFTER:
                     await self._publish()
                 else:
@@ -147,6 +165,12 @@ class Writer:
                     await self._sign_off()
         finally:
             await self._sign_off()
+
+    def _forget_abandoned(self) -> None:
+        now = _boot_seconds()
+        for token, group in list(self._open.items()):
+            if group.until is not None and group.until < now:
+                del self._open[token]
 
     # -- reading -----------------------------------------------------------------------------------------
 

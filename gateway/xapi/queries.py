@@ -61,7 +61,7 @@ _KNOWN: Final = (
 )
 
 _SIGNATURE_BYTES: Final = 16
-_PURPOSE: Final = b"xapi more 1\x00"
+_PURPOSE: Final = b"xapi more 2\x00"
 
 
 class Format(StrEnum):
@@ -197,15 +197,17 @@ class ActivitiesQuery:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page ended: `stored` (µs) and id of its last statement, and the `bound` on all further pages.
+    """Where a page ended: `stored` (µs) and id of its last statement, and two times of the first page.
 
-    The bound (µs of `stored`, inclusive) was frozen with the first page, so that statements stored meanwhile
-    do not shift pages.
+    `bound` (µs of `stored`, inclusive) limits all further pages, so that statements stored meanwhile do not
+    shift them. `through` (µs) is up to when the first page was complete: whoever reads all pages and goes on
+    from there misses nothing.
     """
 
     stored: int
     statement_id: UUID
     bound: int
+    through: int
 
 
 def encode_more(query: StatementsQuery, position: Position, *, key: bytes) -> str:
@@ -215,6 +217,7 @@ def encode_more(query: StatementsQuery, position: Position, *, key: bytes) -> st
             position.stored,
             position.statement_id.hex,
             position.bound,
+            position.through,
             query.agent,
             query.verb,
             query.activity,
@@ -239,6 +242,7 @@ def decode_more(token: str, *, key: bytes) -> tuple[StatementsQuery, Position]:
         stored,
         statement_id,
         bound,
+        through,
         agent,
         verb,
         activity,
@@ -267,7 +271,7 @@ def decode_more(token: str, *, key: bytes) -> tuple[StatementsQuery, Position]:
         attachments=attachments,
         ascending=ascending,
     )
-    return query, Position(stored, UUID(statement_id), bound)
+    return query, Position(stored, UUID(statement_id), bound, through)
 
 
 def more_token(pairs: Sequence[tuple[str, str]]) -> str | None:

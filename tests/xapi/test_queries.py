@@ -339,8 +339,8 @@ QUERIES = st.builds(
     attachments=st.booleans(),
     ascending=st.booleans(),
 )
-POSITIONS = st.builds(Position, TIMES, st.uuids(), TIMES)
-TOKEN = encode_more(StatementsQuery(verb=IRI), Position(1, UUID(ID), 2), key=KEY)
+POSITIONS = st.builds(Position, TIMES, st.uuids(), TIMES, TIMES)
+TOKEN = encode_more(StatementsQuery(verb=IRI), Position(1, UUID(ID), 2, 3), key=KEY)
 
 
 @given(QUERIES, POSITIONS)

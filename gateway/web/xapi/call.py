@@ -25,16 +25,20 @@ GRANT = web.RequestKey("grant", Grant)
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """Method, parameters, headers and body after unfolding; header names in lower case."""
+    """Method, parameters, headers and body after unfolding; header names in lower case.
+
+    `mount` is the path of the LRS that was asked, as clients see it.
+    """
 
     request: web.Request
+    mount: str
     method: str
     parameters: Sequence[tuple[str, str]]
     headers: Mapping[str, str]
     folded_body: bytes | None = None
 
     @classmethod
-    async def read(cls, request: web.Request) -> Call:
+    async def read(cls, request: web.Request, mount: str) -> Call:
         """Unfold the request as far as needed to know who asks for what. Raises BadRequest."""
         parameters = _parameters(request)
         headers = _LowerCase(request)
@@ -50,12 +54,15 @@ class Call:
             )
             return cls(
                 request=request,
+                mount=mount,
                 method=effective.method,
                 parameters=effective.parameters,
                 headers=effective.headers,
                 folded_body=effective.body,
             )
-        return cls(request=request, method=request.method, parameters=parameters, headers=headers)
+        return cls(
+            request=request, mount=mount, method=request.method, parameters=parameters, headers=headers
+        )
 
     async def authenticate(self) -> Grant:
         """Who asks; raises Unauthorized."""

@@ -53,7 +53,7 @@ def subapp(path: str, default: Version, cors: Cors) -> web.Application:
         methods = RESOURCES.get(name)
         if methods is None:
             raise NotFound(f"there is no xAPI resource at {request.path}")
-        call = await Call.read(request)
+        call = await Call.read(request, path)
         try:
             grant = await call.authenticate()
             call.negotiate()
@@ -62,10 +62,13 @@ def subapp(path: str, default: Version, cors: Cors) -> web.Application:
                 return _not_allowed(call.method, name, methods)
             if grant.session is not None:
                 await au.check(call, name)
-            return await resource(call)
+            response = await resource(call)
         except GatewayError as error:
             await au.note(call, name, error)
             raise
+        if call.method == "HEAD" != request.method and isinstance(response, web.Response):
+            response.body = None  # folded into a form: the server itself sees a POST
+        return response
 
     async def complete(request: web.Request, response: web.StreamResponse) -> None:
         response.headers[HEADER] = request.get(VERSION, default).answer
@@ -86,7 +89,7 @@ def subapp(path: str, default: Version, cors: Cors) -> web.Application:
 async def _about(request: web.Request) -> web.StreamResponse:
     if request.method not in ("GET", "HEAD"):
         return _not_allowed(request.method, "about", {"GET": knowledge.about})
-    return await knowledge.about(Call(request=request, method="GET", parameters=(), headers={}))
+    return await knowledge.about(Call(request=request, mount="", method="GET", parameters=(), headers={}))
 
 
 def _not_allowed(method: str, name: str, methods: Mapping[str, Resource]) -> web.Response:

@@ -60,7 +60,8 @@ async def get(call: Call) -> web.StreamResponse:
     call.request[THROUGH] = listed.through
     more = ""
     if listed.position is not None:
-        more = f"{_path(call)}?more={encode_more(query, listed.position, key=services.more_key)}"
+        # Relative to the origin, so that it holds behind any proxy; the mount includes the proxy's prefix.
+        more = f"{call.mount}/statements?more={encode_more(query, listed.position, key=services.more_key)}"
     statements = await _formatted(call, query.format, listed.page.statements)
     return await _answer(call, query, _result(statements, more), listed.page.statements)
 
@@ -78,10 +79,6 @@ async def _sent(call: Call) -> Sent:
         return Sent(body=body)
     parts = multipart.split(body, boundary)
     return Sent(body=attachments.statements_part(parts), parts=parts[1:])
-
-
-def _path(call: Call) -> str:
-    return call.request.path
 
 
 async def _formatted(
@@ -131,7 +128,7 @@ async def _multipart(
         headers=headers | {hdrs.CONTENT_TYPE: f"multipart/mixed; boundary={boundary}"}
     )
     await response.prepare(call.request)
-    if call.request.method == "HEAD":
+    if call.method == "HEAD":
         return response
     part = multipart.json_part(body)
     await response.write(multipart.opening(part.headers, boundary, first=True) + part.body)

@@ -11,6 +11,7 @@ or in a transaction committed with `w: majority`: both see it, and answer only w
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -94,20 +95,25 @@ def connect(uri: str, *, app_name: str, timeouts: Timeouts | None = None, max_po
         "wTimeoutMS": round(timeouts.write * 1000),
     }
     try:
+        if not uri.startswith(("mongodb://", "mongodb+srv://")):
+            raise InvalidURI("it must begin with mongodb:// or mongodb+srv://")
         given = {name.lower() for name, _ in parse_qsl(urlsplit(uri).query)}
-        return AsyncMongoClient(
-            uri,
-            w="majority",
-            journal=True,
-            readConcernLevel="majority",
-            readPreference="primary",
-            retryWrites=True,
-            retryReads=True,
-            uuidRepresentation="standard",
-            tz_aware=True,
-            **{name: value for name, value in adjustable.items() if name.lower() not in given},
-        )
-    except (InvalidURI, ConfigurationError, ValueError, TypeError) as error:
+        with warnings.catch_warnings():
+            # The driver only warns of options that it does not know, and goes on without them.
+            warnings.simplefilter("error", UserWarning)
+            return AsyncMongoClient(
+                uri,
+                w="majority",
+                journal=True,
+                readConcernLevel="majority",
+                readPreference="primary",
+                retryWrites=True,
+                retryReads=True,
+                uuidRepresentation="standard",
+                tz_aware=True,
+                **{name: value for name, value in adjustable.items() if name.lower() not in given},
+            )
+    except (InvalidURI, ConfigurationError, ValueError, TypeError, UserWarning) as error:
         # The driver's message can quote a part of the password; without credentials there is none to show.
         detail = f": {error}" if "@" not in uri else ""
         raise UnsuitableMongoError(

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.cmi5.statements import Occasion
-from gateway.services.statements import Origin
+from gateway.services.entries import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

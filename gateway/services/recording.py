@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 
 from gateway.errors import BadRequest, Conflict, GatewayError, Invalid, TooLarge
 from gateway.services.adapting import Made, refused, without_provenance
-from gateway.services.statements import Origin, Statements
+from gateway.services.entries import Origin
+from gateway.services.statements import Statements
 from gateway.store.connection import translating
 from gateway.store.delivery_records import Delivery, Outcome, State
 from gateway.store.store import Store

@@ -7,16 +7,24 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from gateway.errors import BadRequest, Conflict, GatewayError, Invalid, NotFound, TooLarge
 from gateway.services.access import Grant, Scope
 from gateway.services.commit import Committer, Write
+from gateway.services.entries import (
+    Origin,
+    PreparedEntry,
+    Stamp,
+    content,
+    prepared_entry,
+    stamp_prepared,
+)
 from gateway.services.knowledge import Knowledge
 from gateway.store import encoding
 from gateway.store.attachments import Attachment
 from gateway.store.row_filters import RowFilter
-from gateway.store.statements import Entry, Keys, Page, Selection, StoredStatement
+from gateway.store.statements import Entry, Page, Selection, StoredStatement
 from gateway.store.store import Store
 from gateway.store.transactions import Also, Transaction
 from gateway.xapi import strict_json, validation
@@ -25,25 +33,9 @@ from gateway.xapi.comparison import same_statement
 from gateway.xapi.multipart import Part
 from gateway.xapi.queries import Position, StatementsQuery
 from gateway.xapi.signatures import check_signatures
-from gateway.xapi.statements import Prepared, prepare
 from gateway.xapi.versions import Version
 
 _SETTLE_SECONDS = 0.01
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where statements come from: recorded with each of them, and the authority they are stored under."""
-
-    authority: Mapping[str, Any]
-    source: Mapping[str, Any]
-    define: bool
-    delivery: UUID | None = None
-
-    @classmethod
-    def of(cls, grant: Grant) -> Origin:
-        """Without the scope `define`, statements are stored but definitions are not learnt from them."""
-        return cls(authority=grant.authority, source=grant.source(), define=Scope.DEFINE in grant.scopes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +167,7 @@ class Statements:
             raise Invalid(_summary(problems), problems=problems)
         brought = _attached(statements, parsed.value, sent)
         suspect = parsed.lossy or encoding.suspect(sent.body)
-        entries = [self._entry(statement, origin, version, suspect) for statement in statements]
+        entries = [prepared_entry(statement, origin, version, suspect) for statement in statements]
         async with self._attaching(brought, also) as also_attached:
             stored = await self._store_all(self._arranged(entries, insertions), also_attached)
         if stored:
@@ -185,7 +177,7 @@ class Statements:
     def _arranged(self, entries: Sequence[Entry], insertions: Sequence[Insertion]) -> Sequence[Entry]:
         arranged = list(entries)
         for insertion in reversed(insertions):
-            entry = self._entry(insertion.statement, insertion.origin, Version.V2, suspect=True)
+            entry = prepared_entry(insertion.statement, insertion.origin, Version.V2, suspect=True)
             arranged.insert(insertion.after + 1, entry)
         return arranged
 
@@ -212,35 +204,20 @@ class Statements:
             raise
         await attachments.discard(files)
 
-    def _entry(self, statement: dict[str, Any], origin: Origin, version: Version, suspect: bool) -> Entry:
-        fresh = "id" not in statement
-        prepared = prepare(statement, version=version, authority=dict(origin.authority), new_id=uuid4)
-        keys = prepared.keys
-        return PreparedEntry(
-            id=prepared.id,
-            statement=prepared.statement,
-            keys=Keys(
-                agents=keys.agents,
-                related_agents=keys.related_agents,
-                verbs=(keys.verb,),
-                activities=(keys.activity,) if keys.activity else (),
-                related_activities=keys.related_activities,
-                registrations=(keys.registration,) if keys.registration else (),
-            ),
-            source=origin.source,
-            ref=prepared.ref,
-            voids=prepared.voids,
-            delivery=origin.delivery,
-            suspect=suspect,
-            fresh_id=fresh,
-            prepared=prepared,
-        )
+    async def move(self, entry: PreparedEntry, brought: Sequence[Attachment], stamp: Stamp) -> bool:
+        """Store one statement that was stored elsewhere, unless it is here already (then False), with the
+        time that `stamp` gives it. It is not learnt from. Raises Conflict.
+        """
+        async with self._attaching(brought, None) as also:
+            return bool(await self._store_all([entry], also, stamp))
 
-    async def _store_all(self, entries: Sequence[Entry], also: Also | None) -> Sequence[Entry]:
+    async def _store_all(
+        self, entries: Sequence[Entry], also: Also | None, stamp: Stamp = stamp_prepared
+    ) -> Sequence[Entry]:
         """Store what is new; raises Conflict if an id is taken by a different statement."""
         pending = list(entries)
         while pending or also is not None:
-            taken = await self._committer.write(Write(entries=pending, stamp=_stamp, also=also))
+            taken = await self._committer.write(Write(entries=pending, stamp=stamp, also=also))
             if not taken:
                 break
             same = set()
@@ -258,8 +235,7 @@ class Statements:
         if stored is None:
             await asyncio.sleep(_SETTLE_SECONDS)
             return False
-        present = strict_json.parse(stored.text.encode()).value if stored.text else stored.statement
-        if not same_statement(present, entry.statement):
+        if not same_statement(content(stored), entry.statement):
             raise Conflict(
                 f"another statement is stored with the id {entry.statement['id']}; statements never change, "
                 "so send this one with an id of its own"
@@ -298,18 +274,9 @@ class Statements:
 
     def _selection(self, grant: Grant, query: StatementsQuery, position: Position | None) -> Selection:
         rows = self._readable(grant)
-        keys: dict[str, str] = {}
-        if query.registration:
-            keys["registrations"] = str(query.registration)
-        if query.agent_key:
-            keys["related_agents" if query.related_agents else "agents"] = query.agent_key
-        if query.activity:
-            keys["related_activities" if query.related_activities else "activities"] = query.activity
-        if query.verb:
-            keys["verbs"] = query.verb
         bounds = [bound for bound in (query.until, position.bound if position else None) if bound is not None]
         return Selection(
-            keys=keys,
+            keys=match_keys(query),
             since=query.since,
             until=min(bounds, default=None),
             ascending=query.ascending,
@@ -337,18 +304,18 @@ class Statements:
         return (*rows, RowFilter(sources=(f"credential:{grant.key}",)))
 
 
-@dataclass(slots=True, kw_only=True)
-class PreparedEntry(Entry):
-    """An entry that remembers how it was prepared, to be stamped when it is written."""
-
-    prepared: Prepared
-
-
-def _stamp(entry: Entry, stored: int) -> None:
-    assert isinstance(entry, PreparedEntry)
-    entry.prepared.stamp(stored)
-    if entry.suspect:
-        entry.text = strict_json.dumps(entry.statement)
+def match_keys(query: StatementsQuery) -> dict[str, str]:
+    """The keys that a statement must have to match the filters of a query."""
+    keys: dict[str, str] = {}
+    if query.registration:
+        keys["registrations"] = str(query.registration)
+    if query.agent_key:
+        keys["related_agents" if query.related_agents else "agents"] = query.agent_key
+    if query.activity:
+        keys["related_activities" if query.related_activities else "activities"] = query.activity
+    if query.verb:
+        keys["verbs"] = query.verb
+    return keys
 
 
 def _attached(statements: Sequence[dict[str, Any]], value: Any, sent: Sent) -> list[Attachment]:

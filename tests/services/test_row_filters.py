@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from gateway.services.entries import Origin
 from gateway.services.services import Services
-from gateway.services.statements import Origin
 from gateway.store.credentials import Credential
 from gateway.store.row_filters import MAX_VALUES, RowFilter
 from gateway.store.statements import Selection

@@ -1,13 +1,14 @@
 """Group commit: requests that arrive together are written together.
 
 A durable write waits for the disk, whether it carries one statement or a thousand. So while one group is
-being written the next one gathers, and everyone in it waits once. Under light load a group is one request and
-nothing waits for company: throughput comes from gathering, never from weaker durability or a timer.
+being written the next one gathers, and everyone in it waits once. While nothing is being written, nothing
+waits for company: throughput comes from gathering, never from weaker durability.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -49,12 +50,17 @@ class Gatherer(Generic[Item, Result]):
         *,
         max_weight: int,
         in_flight: int,
+        max_wait: float = 0.0,
     ) -> None:
         self._write = write
         self._max_weight = max_weight
+        self._max_wait = max_wait
         self._slots = asyncio.Semaphore(in_flight)
+        self._under_way = 0
         self._waiting: deque[Job[Item, Result]] = deque()
+        self._weight = 0
         self._arrived = asyncio.Event()
+        self._ready = asyncio.Event()
         self._closed = False
 
     async def submit(self, item: Item, *, weight: int = 1, keys: frozenset[Hashable] = frozenset()) -> Result:
@@ -63,6 +69,9 @@ class Gatherer(Generic[Item, Result]):
             raise _stopped()
         job: Job[Item, Result] = Job(item, weight, keys, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
+        self._weight += weight
+        if self._weight >= self._max_weight:
+            self._ready.set()
         self._arrived.set()
         return await job.done
 
@@ -74,7 +83,9 @@ class Gatherer(Generic[Item, Result]):
                     while True:
                         await self._arrived.wait()
                         await self._slots.acquire()
+                        await self._gather()
                         group = self._next_group()
+                        self._under_way += 1
                         groups.create_task(self._run(group))
                 except asyncio.CancelledError:
                     # Leaving normally lets the groups under way finish; their clients get their answers.
@@ -84,6 +95,15 @@ class Gatherer(Generic[Item, Result]):
             for job in self._waiting:
                 job.fail(_stopped())
             self._waiting.clear()
+
+    async def _gather(self) -> None:
+        """Wait for company as long as another group is under way, this one is not full, and `max_wait`."""
+        if not self._under_way or self._weight >= self._max_weight:
+            return
+        self._ready.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._max_wait):
+                await self._ready.wait()
 
     def _next_group(self) -> list[Job[Item, Result]]:
         group: list[Job[Item, Result]] = []
@@ -99,6 +119,7 @@ class Gatherer(Generic[Item, Result]):
             keys |= job.keys
             weight += job.weight
         self._waiting.extendleft(reversed(later))
+        self._weight -= weight
         if not self._waiting:
             self._arrived.clear()
         return group
@@ -110,6 +131,8 @@ class Gatherer(Generic[Item, Result]):
             for job in group:
                 job.fail(error)
         finally:
+            self._under_way -= 1
+            self._ready.set()
             self._slots.release()
 
 

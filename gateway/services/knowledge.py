@@ -6,6 +6,7 @@ query.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -81,17 +82,15 @@ class Knowledge:
         return lesson
 
     async def _learn(self, group: Sequence[Job[Lesson, None]]) -> None:
-        names: dict[str, list[str]] = {}
+        names: dict[str, dict[str, None]] = {}
         said: dict[str, dict[str, Any]] = {}
         for job in group:
             for agent, name in sorted(job.item.names):
-                names.setdefault(agent, []).append(name)
+                names.setdefault(agent, {})[name] = None
             for activity, definition in job.item.definitions.items():
                 said[activity] = definitions.merge_definition(said.get(activity), definition)
-        if names:
-            await self._persons.learn({agent: list(dict.fromkeys(given)) for agent, given in names.items()})
-        if said:
-            await self._activities.learn({activity: _merging(said[activity]) for activity in said})
+        changes = {activity: _merging(definition) for activity, definition in said.items()}
+        await asyncio.gather(self._persons.learn(names), self._activities.learn(changes))
         self._remember(group)
         for job in group:
             job.resolve(None)

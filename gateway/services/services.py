@@ -50,7 +50,10 @@ class Services:
         self.store = store
         self.more_key = more_key
         self.committer = Committer(
-            store, max_statements=settings.group_commit.max_statements, in_flight=_GROUPS_IN_FLIGHT
+            store,
+            max_statements=settings.group_commit.max_statements,
+            in_flight=_GROUPS_IN_FLIGHT,
+            max_wait=settings.group_commit.max_wait,
         )
         self.knowledge = Knowledge(store)
         cmi5, turns = settings.cmi5, Turns()

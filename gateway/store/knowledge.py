@@ -32,7 +32,7 @@ class Activities:
         """Replace each definition by what its change makes of the present one, again where another was
         faster. A change applied twice must make no difference.
         """
-        while True:
+        while changes:
             rows = {row["_id"]: row async for row in self._collection.find({"_id": {"$in": list(changes)}})}
             writes = [
                 write
@@ -62,8 +62,10 @@ class Persons:
     def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
         self._collection = database["persons"]
 
-    async def learn(self, names: Mapping[str, Sequence[str]]) -> None:
+    async def learn(self, names: Mapping[str, Iterable[str]]) -> None:
         """Remember names for each agent key, the first `MAX_NAMES` of them."""
+        if not names:
+            return
         cursor = self._collection.find({"_id": {"$in": list(names)}})
         known = {row["_id"]: row["names"] async for row in cursor}
         updates = [
@@ -102,7 +104,7 @@ def _only_duplicates(error: BulkWriteError) -> bool:
     )
 
 
-def _new(given: Sequence[str], known: Sequence[str]) -> list[str]:
+def _new(given: Iterable[str], known: Sequence[str]) -> list[str]:
     if len(known) >= MAX_NAMES:
         return []
     return [name for name in given if name not in known and len(name) <= MAX_NAME_LENGTH]

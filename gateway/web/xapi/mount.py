@@ -105,7 +105,7 @@ async def _through(request: web.Request) -> int | None:
     grant = request.get(GRANT)
     store = grant.store if grant else request.config_dict[SETTINGS].stores.default
     try:
-        return await request.config_dict[SERVICES][store].store.writer.consistent_through()
+        return await request.config_dict[SERVICES][store].store.writer.promised()
     except Exception as error:
         if not is_unavailable(error):
             log.exception("consistent-through unknown")

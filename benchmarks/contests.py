@@ -34,10 +34,12 @@ class Contest:
     gateway: Work
     ceilings: Sequence[Ceiling]
     to_the_end: bool = False
+    prime: Work | None = None  # done once by the gateway, uncounted: what a store that is in use knows
 
 
 def writes() -> list[Contest]:
     """Contests that fill the store."""
+    known = Work(kind="post", path=_XAPI, statements=BATCH)
     return [
         Contest(
             name="post-one",
@@ -45,6 +47,7 @@ def writes() -> list[Contest]:
             unit="requests",
             connections=64,
             gateway=Work(kind="post", path=_XAPI),
+            prime=known,
             ceilings=[
                 Ceiling(
                     name="insert each",
@@ -59,7 +62,8 @@ def writes() -> list[Contest]:
             title=f"POST batches of {BATCH}, 4 connections",
             unit="statements",
             connections=4,
-            gateway=Work(kind="post", path=_XAPI, statements=BATCH),
+            gateway=known,
+            prime=known,
             ceilings=[
                 Ceiling(
                     name="insert_many",

@@ -85,6 +85,10 @@ async def compete(
         (ours, gateway, contest.gateway),
         *((measured, ceiling, item.work) for measured, item in zip(others, contest.ceilings, strict=True)),
     ]
+    if contest.prime is not None:
+        await run_apart(
+            _job(contest, contest.prime, f"http://127.0.0.1:{gateway.port}", effort, connections=1)
+        )
     for _ in range(effort.rounds):
         for measured, server, work in entrants:
             before = server.cpu_seconds(), cpu_seconds(database)
@@ -135,11 +139,18 @@ async def fill_peer(peer: Peer, batch: int, statements: int, population: int) ->
 def _peer_job(peer: Peer, contest: Contest, work: Work, effort: Effort) -> Job:
     path = urlsplit(peer.url).path.rstrip("/") + "/statements"
     values = {name: getattr(work, name) for name in Work.__slots__} | {"path": path}
-    return _job(contest, Work(**values), peer.url, effort, peer.user, peer.password)
+    return _job(contest, Work(**values), peer.url, effort, user=peer.user, password=peer.password)
 
 
 def _job(
-    contest: Contest, work: Work, url: str, effort: Effort, user: str = KEY, password: str = SECRET
+    contest: Contest,
+    work: Work,
+    url: str,
+    effort: Effort,
+    *,
+    user: str = KEY,
+    password: str = SECRET,
+    connections: int | None = None,
 ) -> Job:
     address = urlsplit(url)
     pair = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -148,7 +159,7 @@ def _job(
         port=address.port or 80,
         headers={"Authorization": f"Basic {pair}", "X-Experience-API-Version": "1.0.3"},
         work=work,
-        connections=contest.connections,
+        connections=connections or contest.connections,
         seconds=_TO_THE_END_SECONDS if contest.to_the_end else effort.seconds,
         warm_up=0.0 if contest.to_the_end else 0.5,
         to_the_end=contest.to_the_end,

@@ -22,7 +22,7 @@ from gateway.services.adapting import Made, adapted, state_of
 from gateway.services.mappings import Mappings
 from gateway.services.metrics import EVENTS
 from gateway.services.recording import Recorder
-from gateway.services.working import enduring
+from gateway.services.working import enduring, together
 from gateway.store.connection import translating
 from gateway.store.deliveries import Deliveries, Finished
 from gateway.store.delivery_records import RESOLVED, Delivery, Outcome, State
@@ -148,20 +148,19 @@ class MappingWork:
             self._waiting_bytes -= sum(len(delivery.body) for delivery in batch)
             try:
                 await self._map(batch)
-            finally:
+            except Exception:  # but not a cancellation: then `run` gives them back
                 self._forget(batch)
+                raise
+            self._forget(batch)
 
     def _forget(self, batch: Sequence[Delivery]) -> None:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            return  # `run` gives them back
         for delivery in batch:
             self._held.pop(delivery.id, None)
 
     # -- one delivery ------------------------------------------------------------------------------------
 
     async def _map(self, batch: Sequence[Delivery]) -> None:
-        found = await asyncio.gather(*(self._one(delivery) for delivery in batch))
+        found = await together(self._one(delivery) for delivery in batch)
         results = [result for result in found if result is not None]
         if not results:
             return
@@ -208,14 +207,10 @@ class MappingWork:
     async def _record(
         self, events: Sequence[Made | Outcome], delivery: Delivery, mapping: Mapping
     ) -> list[Outcome]:
-        recording = [
+        recording = (
             self._recorder.record(one, delivery, mapping.revision) for one in events if isinstance(one, Made)
-        ]
-        recorded = await asyncio.gather(*recording, return_exceptions=True)
-        for result in recorded:
-            if isinstance(result, BaseException):
-                raise result
-        stored = iter([result for result in recorded if isinstance(result, Outcome)])
+        )
+        stored = iter(await together(recording))
         return [next(stored) if isinstance(one, Made) else one for one in events]
 
     def _finished(self, delivery: Delivery, mapping: Mapping, outcomes: list[Outcome]) -> Finished:

@@ -35,14 +35,16 @@ _PAGE = """\
 body {{ min-height: 100vh; display: grid; place-items: center; padding: 1.5rem;
   background: var(--ground); color: var(--text);
   font: 1.0625rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }}
-main {{ width: 100%; max-width: 29rem; padding: 2.75rem clamp(1.25rem, 6vw, 2.25rem) 2.5rem; text-align: center;
-  background: var(--card); border-radius: 1rem; box-shadow: 0 1px 2px #0b1c2a14, 0 12px 32px #0b1c2a14; }}
+main {{ width: 100%; max-width: 29rem; padding: 2.75rem clamp(1.25rem, 6vw, 2.25rem) 2.5rem;
+  text-align: center; background: var(--card); border-radius: 1rem;
+  box-shadow: 0 1px 2px #0b1c2a14, 0 12px 32px #0b1c2a14; }}
 svg {{ width: 4rem; height: 4rem; margin-bottom: 1.25rem; fill: none; stroke: currentColor;
   stroke-width: 3.2; stroke-linecap: round; stroke-linejoin: round; }}
 .done svg {{ color: var(--done); }}
 .trouble svg {{ color: var(--trouble); }}
 circle {{ stroke-width: 2.4; opacity: .35; }}
-h1 {{ font-size: clamp(1.3rem, 5.6vw, 1.5rem); line-height: 1.25; font-weight: 650; text-wrap: balance; margin-bottom: .6rem; }}
+h1 {{ font-size: clamp(1.3rem, 5.6vw, 1.5rem); line-height: 1.25; font-weight: 650; text-wrap: balance;
+  margin-bottom: .6rem; }}
 p {{ color: var(--soft); text-wrap: pretty; }}
 </style>
 </head>

@@ -44,8 +44,13 @@ def _generated(key: str, value: Any, path: str) -> bool:
         return True
     if key == SOURCE_EXTENSION:
         return True
-    provenance_only = isinstance(value, dict) and set(value) == {SOURCE_EXTENSION}
-    return key == "extensions" and provenance_only
+    if key == "context":
+        return (
+            isinstance(value, dict)
+            and set(value) == {"extensions"}
+            and set(value["extensions"]) == {SOURCE_EXTENSION}
+        )
+    return key == "extensions" and isinstance(value, dict) and set(value) == {SOURCE_EXTENSION}
 
 
 def _same_instant(expected: Any, found: Any) -> bool:

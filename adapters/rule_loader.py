@@ -164,6 +164,7 @@ class RuleLoader:
                     items=closure,
                     slots=slots,
                     key=self.templates.expression(key, inner) if key is not None else None,
+                    key_place=key.place if key is not None else items.place,
                     node=items,
                 )
         for name in ("as", "key"):

@@ -48,6 +48,7 @@ class Loop:
     items: Closure
     slots: tuple[int, int]
     key: Closure | None
+    key_place: Place
     node: Node
 
 
@@ -80,7 +81,9 @@ class StatementPlan:
             return str(index)
         key = loop.key(scope)
         if key is None:
-            raise self.error("the key of this element is absent", "key")
+            error = EvaluationError("the key of this element is absent", code="R102")
+            error.place = loop.key_place
+            raise error
         return text(key)
 
     def place(self, field: str) -> Place:

@@ -184,7 +184,10 @@ class Templates:
         dynamic: list[tuple[Closure, Closure, ScalarNode]] = []
         for key, value in node.items.items():
             written = node.keys[key]
-            closure = self.template(value, env, keep_empty=key == "extensions")
+            if keep_empty and isinstance(value, MapNode) and not value.items:
+                closure: Closure = _empty
+            else:
+                closure = self.template(value, env, keep_empty=key == "extensions")
             if key.startswith("$") and not key.startswith("$$") and not key.startswith("${"):
                 message = unknown("directive", key, ["$use", "$case", "$each"])
                 env.report(written.place.lint("E110", message))
@@ -356,6 +359,10 @@ def merged(base: Any, over: Any) -> Any:
 
 def _absent(scope: Scope) -> None:
     return None
+
+
+def _empty(scope: Scope) -> dict[str, Any]:
+    return {}
 
 
 def _constant(value: Any) -> Closure:

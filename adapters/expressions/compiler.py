@@ -309,7 +309,7 @@ class _Compiler:
         if (
             isinstance(left, (Binary, Unary, Conditional))
             and not left.grouped
-            and expression.start == left.start
+            and expression.start > left.end
         ):
             message = f"the pipe takes everything to its left: write ( … ) | {expression.name}"
             self.env.report(

@@ -11,7 +11,7 @@ from adapters.expressions.values import EvaluationError, bounded, number, text
 from adapters.functions.registry import builder, function
 from adapters.functions.values import json
 
-_OVER = frozenset({"clamp", "omit", "error"})
+_OVER = ("clamp", "omit", "error")
 
 
 @function(absent="seen", scoped=True)

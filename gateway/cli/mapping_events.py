@@ -203,7 +203,8 @@ def explain(mapping: str, payload: Any, as_request: bool, pseudonym_key: str, as
     """Show how a PAYLOAD (a file, or - for standard input) is mapped: rules, fields, what nobody reads."""
     compiled, _ = _load(mapping)
     lookups = _lookups(pseudonym_key)
-    found = _events(compiled, _parse(payload.read(), payload.name), as_request=as_request, where=payload.name)
+    where = getattr(payload, "name", "standard input")
+    found = _events(compiled, _parse(payload.read(), where), as_request=as_request, where=where)
     told: list[dict[str, Any]] = []
     failed = False
     for event in found:

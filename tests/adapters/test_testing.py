@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters import Event, Failed, MappingError, load_mapping
+from adapters.explain import describe
+from adapters.files import load_file, reader
+from adapters.linting import lint
+from adapters.signing import CannotSign, sample_secret, sign, unsigned
+from adapters.testing import CaseResult, run_tests, sample_payloads
+from tests.adapters.support import LOOKUPS, NOW, mapping_text, simple
+
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+SHIPPED = sorted(path for path in MAPPINGS.glob("*.yaml") if not path.name.endswith(".test.yaml"))
+MEETING = '      verb: ${ body.verb }\n      object: { id: https://x.org/m, name: "${ body.title }" }\n'
+
+
+def cases(text: str, files: dict[str, str] | None = None) -> list[CaseResult]:
+    return run_tests(simple(MEETING), text, "m.test.yaml", (files or {}).get)
+
+
+def problems(case: str, files: dict[str, str] | None = None) -> list[str]:
+    (result,) = cases(f"- name: a case\n{case}", files)
+    return list(result.problems)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_mapping_passes_its_cases_and_reaches_every_rule(path: Path) -> None:
+    mapping = load_file(path)
+    tests = path.with_name(f"{path.stem}.test.yaml")
+    results = run_tests(mapping, tests.read_text("utf-8"), tests.name, reader(path.parent))
+    assert [(one.name, one.problems) for one in results if not one.passed] == []
+    assert {rule.name for rule in mapping.rules} == {rule for one in results for rule in one.rules}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_mapping_reads_only_what_its_samples_have(path: Path) -> None:
+    tests = path.with_name(f"{path.stem}.test.yaml")
+    samples = sample_payloads(tests.read_text("utf-8"), tests.name, reader(path.parent))
+    assert lint(path.read_text("utf-8"), path.name, files=reader(path.parent), samples=samples) == []
+
+
+def test_a_difference_names_its_path_and_both_values() -> None:
+    found = problems(
+        """\
+  payload: { verb: joined, title: T }
+  expect:
+    statements:
+      - verb: { id: http://activitystrea.ms/leave }
+        object: { definition: { name: { und: T, en: T } } }
+"""
+    )
+    assert found == [
+        'statements[0].verb.id: expected "http://activitystrea.ms/leave", got "http://activitystrea.ms/join"',
+        'statements[0].object.definition.name.en: expected "T", got nothing',
+    ]
+
+
+def test_an_exact_comparison_reports_what_was_not_expected() -> None:
+    found = problems(
+        """\
+  payload: { verb: joined }
+  expect:
+    match: exact
+    statements:
+      - actor: { account: { homePage: https://id.example.edu, name: mira } }
+        verb: { id: http://activitystrea.ms/join, display: { en: joined } }
+        object: { id: https://x.org/m }
+"""
+    )
+    assert found == [
+        'statements[0].object.objectType: unexpected "Activity"',
+        'statements[0].timestamp: unexpected "2026-01-15T12:00:00Z"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("case", "problem"),
+    [
+        ("  payload: { verb: joined }\n  expect: { statements: [] }\n", "statements: expected 0, got 1"),
+        ("  payload: { verb: joined }\n  expect: { rule: other }\n", "rule: expected other, got only"),
+        ("  payload: { verb: joined }\n  expect: { skipped: true }\n", "skipped: expected, got adapted"),
+        ("  payload: { verb: joined }\n  expect: { failed: true }\n", "failed: expected, got adapted"),
+        ("  payload: { verb: joined }\n  expect: { warnings: heat }\n", "warnings: none contains 'heat'"),
+        (
+            "  payload: { verb: jined }\n",
+            (
+                "failed: sample.yaml:6:7  error R104  verb 'jined' is not in the vocabulary; "
+                "did you mean 'joined'?"
+            ),
+        ),
+        ("  payload: { verb: jined }\n  expect: { failed: score }\n", "failed: expected 'score', got"),
+        ("  payload: none.json\n", "there is no payload file 'none.json'"),
+        ("  payload: bad.json\n", "bad.json is not JSON"),
+        (
+            ("  payload: {}\n  set: { 'body.a.b': 1 }\n  remove: body.a\n  expect: { failed: other }\n"),
+            "failed: expected 'other'",
+        ),
+        ("  payload: { a: [] }\n  set: { 'body.a[3]': 1 }\n", "the payload has no element '3' to change"),
+        ("  payload: { a: x }\n  set: { body.a.b: 1 }\n", "the payload has nothing to change at 'b'"),
+        (
+            "  payload: {}\n  directory: { learners: { mira: S } }\n",
+            "directory.learners: 'mira' is not kind:value",
+        ),
+        ("  payload: {}\n  request: { sign: true }\n", "mapping sample has no `receive:` block"),
+        (
+            ("  payload: { verb: jined }\n  twice: true\n  expect: { failed: true }\n"),
+            "a second delivery makes other statements",
+        ),
+    ],
+)
+def test_a_case_that_does_not_hold_says_why(case: str, problem: str) -> None:
+    found = problems(case, {"bad.json": "{"})
+    assert any(one.startswith(problem) for one in found), found
+
+
+def test_instants_are_compared_as_instants() -> None:
+    case = (
+        "  payload: p.json\n  received_at: 2026-01-15T13:00:00+01:00\n"
+        "  expect: { statements: [ { timestamp: 2026-01-15T12:00:00.000Z } ] }\n"
+    )
+    assert problems(case, {"p.json": '{"verb": "joined"}'}) == []
+
+
+def test_a_test_file_with_unknown_keys_is_refused() -> None:
+    with pytest.raises(MappingError, match="unknown key 'expected' in a case; did you mean 'expect'"):
+        cases("- name: x\n  payload: {}\n  expected: {}\n")
+    with pytest.raises(MappingError, match="a test file is a list of cases"):
+        cases("name: x\n")
+
+
+def test_a_path_that_no_sample_has_is_found_with_the_nearest_one() -> None:
+    text = mapping_text('      verb: joined\n      object: { id: "${ body.meeting.identifer }" }\n')
+    found = lint(text, "m.yaml", samples=[{"meeting": {"identifier": 1}}, {}])
+    assert [str(one) for one in found] == [
+        "m.yaml:7:25  warning W201  body.meeting.identifer appears in none of 2 samples"
+    ]
+    assert found[0].help == "did you mean body.meeting.identifier ?"
+    assert lint(text, "m.yaml") == []
+
+
+def test_paths_are_followed_through_variables_loops_and_batches() -> None:
+    text = """\
+adapter: sample
+receive:
+  verify: [ { none: { i_understand: "anyone who knows the URL can post" } } ]
+  batch: body.items
+let: { who: "${ item.user }" }
+rules:
+  - name: r
+    statement:
+      for_each: vars.who.tags.filter(t, t.off)
+      as: x
+      key: x.k
+      actor: { mbox: "${ mailto(vars.who.mial) }" }
+      verb: joined
+      object: { $each: vars.who.tags, as: tag, value: { id: "${ tag.nmae }" } }
+"""
+    found = lint(text, "m.yaml", samples=[{"items": [{"user": {"mail": "a", "tags": [{"name": "n"}]}}]}])
+    assert [one.message for one in found] == [
+        "body.items[*].user.tags[*].off appears in none of 1 samples",
+        "body.items[*].user.mial appears in none of 1 samples",
+        "body.items[*].user.tags[*].nmae appears in none of 1 samples",
+    ]
+
+
+def test_linting_a_broken_mapping_returns_its_errors() -> None:
+    assert [one.code for one in lint("rules: []", "m.yaml")] == ["E112", "E112"]
+
+
+# -- explain
+
+
+def explained(text: str, payload: Any) -> Any:
+    mapping = load_mapping(text, "m.yaml")
+    (event,) = mapping.events(payload, (), (), NOW)
+    assert isinstance(event, Event)
+    explanation = mapping.explain(event, LOOKUPS, delivery="d-1")
+    assert explanation.outcome == mapping.adapt(event, LOOKUPS, delivery="d-1")
+    assert json.loads(json.dumps(explanation.as_json(), default=str))["event_id"] == event.event_id
+    return explanation
+
+
+def test_an_explanation_tells_rules_fields_and_what_nobody_reads() -> None:
+    before = 'let: { meeting: "${ body.meeting }" }\n'
+    text = mapping_text(
+        (
+            "      verb: joined\n      object:\n"
+            "        id: https://x.org/${ vars.meeting.id }\n"
+            "        name: ${ vars.meeting.title }\n"
+        ),
+        before=before,
+        rule="    match: { body.type: [a, b] }\n    when: body.n > 1\n",
+    ).replace("rules:\n", "rules:\n  - { name: other, match: { body.type: c }, ignore: true }\n")
+    text += "  - { name: last, ignore: true }\n"
+    payload = {"type": "a", "n": 2, "meeting": {"id": 9, "host": {"x": 1}, "tags": []}, "more": [{"a": 1}]}
+    explanation = explained(text, payload)
+    assert [(one.rule, one.applies, one.reason) for one in explanation.rules] == [
+        ("other", False, "match body.type: c ✗, it is 'a'"),
+        ("only", True, "match body.type: [a, b] ✓; when body.n > 1 ✓"),
+        ("last", False, "not tried: the first match wins"),
+    ]
+    fields = {one.path: (one.value, one.line, one.column) for one in explanation.fields}
+    assert fields["object.id"] == ("https://x.org/9", 12, 13)
+    assert fields["object.name"] == (None, 13, 15)
+    assert fields["vars.meeting"][0] == payload["meeting"]
+    assert fields["actor.account.name"] == ("mira", 9, 67)
+    assert explanation.unread == ("body.meeting.host.*", "body.meeting.tags", "body.more.*")
+
+
+def test_what_is_read_as_a_whole_or_in_a_loop_counts_as_read() -> None:
+    text = mapping_text(
+        "      verb: joined\n      object: { id: \"https://x.org/${ join(body.ids, '-') }\" }\n"
+        '      result: { extensions: { https://x.org/e: "${ body.list.map(x, x.a) }" } }\n'
+    )
+    explanation = explained(text, {"ids": ["a", "b"], "list": [{"a": 1, "b": 2}, {"a": 3}]})
+    assert explanation.unread == ("body.list[0].b",)
+
+
+def test_outcomes_are_described_in_a_line() -> None:
+    text = "adapter: a\nrules:\n  - { name: r, match: { body.t: x }, ignore: true, reason: dull }\n"
+    assert describe(explained(text, {"t": "x"}).outcome) == "skipped by rule r: dull"
+    assert describe(explained(text, {"t": "y"}).outcome) == "no rule matches y"
+    failed = explained(mapping_text("      verb: joined\n"), {}).outcome
+    assert isinstance(failed, Failed)
+    assert describe(failed) == "failed: missing required object.id"
+
+
+# -- signing
+
+
+def test_signing_needs_the_secrets_and_a_receive_block() -> None:
+    mapping = load_file(MAPPINGS / "zoom.yaml")
+    plain = unsigned(mapping, b"{}", "https://g.example.org/hooks/zoom", NOW)
+    with pytest.raises(CannotSign, match="secret ZOOM_SECRET_TOKEN is not set"):
+        sign(plain, mapping, lambda name: None, NOW)
+    signed = dict(sign(plain, mapping, sample_secret, NOW).headers)
+    assert signed["x-zm-request-timestamp"] == str(int(NOW.timestamp()))
+    with pytest.raises(CannotSign, match="has no `receive:` block"):
+        sign(plain, simple(MEETING), sample_secret, NOW)

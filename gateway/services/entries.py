@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 from gateway.services.access import Grant, Scope
+from gateway.store import encoding
 from gateway.store.statements import Entry, Keys, StoredStatement
 from gateway.xapi import strict_json
 from gateway.xapi.statements import Prepared, prepare
@@ -65,6 +66,26 @@ def prepared_entry(
         fresh_id=fresh,
         prepared=prepared,
     )
+
+
+def prepared_entries(
+    parsed: strict_json.Parsed, text: bytes, origin: Origin, version: Version
+) -> list[PreparedEntry]:
+    """Valid statements, one or an array, on their way into the store; `text` is what they were read from."""
+    single = not isinstance(parsed.value, list)
+    statements = [parsed.value] if single else parsed.value
+    suspect = parsed.lossy or encoding.suspect(text)
+    # An array is suspect for its length alone; then each statement is looked at by itself.
+    apart = suspect and not single and not parsed.lossy
+    return [
+        prepared_entry(
+            statement,
+            origin,
+            version,
+            encoding.suspect(strict_json.dumps(statement)) if apart else suspect,
+        )
+        for statement in statements
+    ]
 
 
 def stamp_prepared(entry: Entry, stored: int) -> None:

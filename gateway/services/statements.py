@@ -17,11 +17,11 @@ from gateway.services.entries import (
     PreparedEntry,
     Stamp,
     content,
+    prepared_entries,
     prepared_entry,
     stamp_prepared,
 )
 from gateway.services.knowledge import Knowledge
-from gateway.store import encoding
 from gateway.store.attachments import Attachment
 from gateway.store.row_filters import RowFilter
 from gateway.store.statements import Entry, Page, Selection, StoredStatement
@@ -166,8 +166,7 @@ class Statements:
         if problems:
             raise Invalid(_summary(problems), problems=problems)
         brought = _attached(statements, parsed.value, sent)
-        suspect = parsed.lossy or encoding.suspect(sent.body)
-        entries = [prepared_entry(statement, origin, version, suspect) for statement in statements]
+        entries = prepared_entries(parsed, sent.body, origin, version)
         async with self._attaching(brought, also) as also_attached:
             stored = await self._store_all(self._arranged(entries, insertions), also_attached)
         if stored:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from gateway.errors import BadRequest, TooLarge
@@ -23,8 +23,7 @@ async def read_body(request: web.Request, *, limit: int, timeout: float) -> byte
     size = 0
     try:
         while True:
-            async with asyncio.timeout(timeout):
-                chunk = await request.content.readany()
+            chunk = await _some(request.content, timeout)
             if not chunk:
                 return b"".join(chunks)
             size += len(chunk)
@@ -35,3 +34,10 @@ async def read_body(request: web.Request, *, limit: int, timeout: float) -> byte
         raise BadRequest(f"the body paused for more than {timeout:g} seconds") from None
     except (BadHttpMessage, web.RequestPayloadError) as error:
         raise BadRequest(f"the body cannot be read: {error}") from None
+
+
+async def _some(content: StreamReader, timeout: float) -> bytes:
+    if content.is_eof():  # all has arrived, as small bodies have: no need for a timer
+        return content.read_nowait()
+    async with asyncio.timeout(timeout):
+        return await content.readany()

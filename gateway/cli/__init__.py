@@ -11,6 +11,7 @@ from gateway.cli.deliveries import deliveries
 from gateway.cli.demo import demo
 from gateway.cli.mappings import mappings
 from gateway.cli.serve import serve
+from gateway.cli.statements import statements
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -19,5 +20,5 @@ def main() -> None:
     """Learning Record Store, vendor adapter hub and cmi5 LMS back end in front of MongoDB."""
 
 
-for command in (serve, demo, config, credentials, mappings, deliveries):
+for command in (serve, demo, config, credentials, mappings, deliveries, statements):
     main.add_command(command)

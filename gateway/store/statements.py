@@ -22,6 +22,7 @@ from gateway.store.row_filters import RowFilter, itself
 from gateway.store.transactions import Also, Transaction, transact
 
 _DUPLICATE_KEY = 11000
+_BATCH = 500
 # A document beyond 16 MiB, before and after an update; more index entries than the server's cache can take.
 TOO_LARGE = frozenset((10334, 17419, 388))
 
@@ -248,6 +249,19 @@ class Statements:
         return Page(
             statements=[_stored(row) for row in rows[: selection.limit]], more=len(rows) > selection.limit
         )
+
+    async def stream(self, selection: Selection) -> AsyncIterator[StoredStatement]:
+        """All of a list in stored order, whatever its limit, holding one batch of it in memory."""
+        direction = 1 if selection.ascending else -1
+        cursor = (
+            self._collection.find(selection.filter(), self._SERVED)
+            .sort([("stored", direction), ("_id", direction)])
+            .hint(selection.index)
+            .batch_size(_BATCH)
+        )
+        async with cursor:
+            async for row in cursor:
+                yield _stored(row)
 
     async def explain(self, selection: Selection) -> dict[str, Any]:
         """The server's own account of how it would run `page` (to prove that nothing scans)."""

@@ -33,7 +33,12 @@ def credentials() -> None:
 @settings_options(*_COMMON)
 @click.option("--name", required=True, help="What people call it; the authority of its statements.")
 @click.option(
-    "--scope", "scopes", multiple=True, required=True, type=click.Choice([*Scope]), help="Repeatable."
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice([str(scope) for scope in Scope]),
+    help="Repeatable.",
 )
 @click.option("--may-read-verb", "verbs", multiple=True, metavar="IRI", help="Only these verbs. Repeatable.")
 @click.option(

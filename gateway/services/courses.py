@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -125,10 +125,8 @@ class Courses:
                 sizes = [await self._files.write(version_id, STRUCTURE_FILE, _once(imported.structure))]
             else:
                 sizes = await self._upload_package(version_id, package)
-        except BaseException as error:
+        except BaseException:
             await self._files.discard(version_id)
-            if isinstance(error, BaseExceptionGroup) and (broken := error.subgroup(Invalid)) is not None:
-                raise _first(broken) from None
             raise
         return CourseVersion(
             id=version_id,
@@ -146,14 +144,25 @@ class Courses:
         waiting = iter(package.entries)
 
         async def upload() -> list[int]:
-            return [
-                await self._files.write(version, entry.name, _unpacked(package, entry.name))
-                for entry in waiting
-            ]
+            sizes = []
+            for entry in waiting:
+                try:
+                    content = _unpacked(package, entry.name)
+                    sizes.append(await self._files.write(version, entry.name, content))
+                except BaseException:
+                    # The others finish the file they are at, and take no more.
+                    deque(waiting, maxlen=0)
+                    raise
+            return sizes
 
-        async with asyncio.TaskGroup() as tasks:
-            uploads = [tasks.create_task(upload()) for _ in range(_UPLOADS_AT_ONCE)]
-        return [size for each in uploads for size in each.result()]
+        uploads = [upload() for _ in range(_UPLOADS_AT_ONCE)]
+        outcomes = await asyncio.gather(*uploads, return_exceptions=True)
+        sizes: list[int] = []
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            sizes += outcome
+        return sizes
 
     # -- reading -----------------------------------------------------------------------------------------
 
@@ -218,14 +227,6 @@ async def _unpacked(package: Package, name: str) -> AsyncIterator[bytes]:
     chunks = package.open(name)
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         yield chunk
-
-
-def _first(group: BaseExceptionGroup[Invalid]) -> Invalid:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, Invalid), "the subgroup holds nothing else"
-    return error
 
 
 def _warning(finding: Finding) -> Mapping[str, str]:

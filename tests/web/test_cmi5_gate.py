@@ -186,7 +186,8 @@ async def test_state_is_the_learners_in_the_registration_only(gateway: Gateway, 
 
 async def test_learner_preferences_are_checked_before_they_are_stored(gateway: Gateway, au: AU) -> None:
     good = {"languagePreference": "en-US,fr", "audioPreference": "on"}
-    for bad in ({}, {**good, "languagePreference": ""}, {**good, "audioPreference": "loud"}, []):
+    bad_ones: list[object] = [{}, {**good, "languagePreference": ""}, {**good, "audioPreference": "loud"}, []]
+    for bad in bad_ones:
         assert (await au.preferences("PUT", body=bad)).status == 403
     as_text = {"Content-Type": "text/plain;charset=UTF-8"}
     assert (await au.preferences("PUT", data=json.dumps(good).encode(), headers=as_text)).status == 403

@@ -27,14 +27,15 @@ async def supervise(
     command: Sequence[str], *, workers: int, grace: float, metrics: Path, stop: asyncio.Event
 ) -> None:
     """Run `workers` processes of `command` until `stop` is set, then let them drain for `grace` seconds."""
-    environment = {**os.environ, MULTIPROCESS_DIRECTORY: str(prepare_directory(metrics))}
+    directory = prepare_directory(metrics)
+    environment = {**os.environ, MULTIPROCESS_DIRECTORY: str(directory)}
     async with asyncio.TaskGroup() as tasks:
         for number in range(1, workers + 1):
-            tasks.create_task(_keep(command, environment | {WORKER: str(number)}, grace, stop))
+            tasks.create_task(_keep(command, environment | {WORKER: str(number)}, grace, stop, directory))
 
 
 async def _keep(
-    command: Sequence[str], environment: dict[str, str], grace: float, stop: asyncio.Event
+    command: Sequence[str], environment: dict[str, str], grace: float, stop: asyncio.Event, metrics: Path
 ) -> None:
     pause = 0.1
     while not stop.is_set():
@@ -46,7 +47,7 @@ async def _keep(
         if process.returncode is None:
             await _end(process, grace)
             return
-        forget_process(process.pid)
+        forget_process(process.pid, metrics)
         log.error("worker died", worker=environment[WORKER], status=process.returncode)
         if time.monotonic() - started > _SETTLED_AFTER:
             pause = 0.1

@@ -59,6 +59,6 @@ def prepare_directory(directory: Path) -> Path:
     return directory.resolve()
 
 
-def forget_process(pid: int) -> None:
+def forget_process(pid: int, directory: Path) -> None:
     """Drop the gauges of a worker that ended; its counters stay in the sum."""
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]

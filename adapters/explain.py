@@ -49,11 +49,16 @@ class Explanation:
         kind = type(self.outcome).__name__.lower()
         return {
             "event_id": self.event_id,
-            "outcome": {"kind": kind, **asdict(self.outcome)},
+            # An unmatched outcome has a kind of its own, the vendor's; `event_kind` here.
+            "outcome": {**_renamed(asdict(self.outcome)), "kind": kind},
             "rules": [asdict(one) for one in self.rules],
             "fields": [asdict(one) for one in self.fields],
             "unread": list(self.unread),
         }
+
+
+def _renamed(outcome: dict[str, Any]) -> dict[str, Any]:
+    return {"event_kind" if name == "kind" else name: value for name, value in outcome.items()}
 
 
 def explain(mapping: Mapping, event: Event, lookups: Lookups, *, delivery: str | None = None) -> Explanation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.keys import SETTINGS
-from gateway.web.api import courses, deliveries, registrations, sessions
+from gateway.web.api import courses, deliveries, openapi, registrations, schemas, sessions
 
 
 def add_routes(app: web.Application) -> None:
@@ -30,3 +30,5 @@ def add_routes(app: web.Application) -> None:
         ]
     )
     deliveries.add_routes(app, base)
+    openapi.add_routes(app, base)
+    schemas.add_routes(app, base)

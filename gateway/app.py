@@ -22,7 +22,7 @@ from gateway.settings import Settings
 from gateway.store.connection import Client
 from gateway.store.secrets import shared_secret
 from gateway.store.store import Store
-from gateway.web import api, cmi5, content, hooks, oauth, ops, xapi
+from gateway.web import admin, api, cmi5, content, hooks, oauth, ops, xapi
 from gateway.web.cors import Cors
 from gateway.web.errors import errors_to_json
 from gateway.web.origins import CONTENT_PORT, ContentPort
@@ -82,6 +82,7 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
     hooks.add_routes(app)
     cmi5.add_routes(app, cors)
     api.add_routes(app)
+    admin.add_routes(app)
     ops.add_routes(app)
     app.cleanup_ctx.append(_background)
     return app

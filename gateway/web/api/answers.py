@@ -1,12 +1,11 @@
-"""Answers of the management API: JSON, times in ISO 8601, ids as texts."""
+"""Answers of the management API: JSON that no cache keeps."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
-
 from aiohttp import web
 
+from gateway.services.course_views import time_text as time_text
+from gateway.services.course_views import title_text as title_text
 from gateway.xapi import strict_json
 
 
@@ -18,14 +17,3 @@ def answer(value: object, *, status: int = 200) -> web.Response:
         content_type="application/json",
         headers={"Cache-Control": "no-store"},
     )
-
-
-def time_text(time: dt.datetime | None) -> str | None:
-    """`2026-01-31T10:15:00.000Z`."""
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None
-
-
-def title_text(title: Mapping[str, str]) -> str:
-    """One of the languages of a title: English if there is any, else the first."""
-    english = (text for tag, text in title.items() if tag.lower().partition("-")[0] == "en")
-    return next(english, None) or next(iter(title.values()), "")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
 
-from gateway.cmi5.findings import Finding
-from gateway.cmi5.launch import json_number
 from gateway.cmi5.overrides import Overrides
-from gateway.cmi5.structure import AU
 from gateway.keys import SETTINGS
-from gateway.services.courses import ImportedCourse, stored_overrides
+from gateway.services.course_views import (
+    course_summary,
+    imported_course,
+    launched_session,
+    overrides_document,
+    whole_course,
+)
 from gateway.services.launches import LaunchRequest
 from gateway.services.registrations import Enrolment, check_learner
-from gateway.store.courses import StoredCourse
 from gateway.web.api.access import cmi5
-from gateway.web.api.answers import answer, time_text, title_text
+from gateway.web.api.answers import answer
 from gateway.web.api.bodies import OVERRIDES, limit_of, path_id, read_fields, read_query
 from gateway.web.api.uploads import uploaded_file
 from gateway.web.origins import addresses
@@ -31,7 +32,7 @@ async def create(request: web.Request) -> web.Response:
         request, limit=limits.cmi5.max_package, timeout=limits.limits.body_timeout
     ) as file:
         imported = await services.courses.create(file, base=addresses(request).gateway)
-    return answer(_imported(imported), status=201)
+    return answer(imported_course(imported), status=201)
 
 
 async def add_version(request: web.Request) -> web.Response:
@@ -43,7 +44,7 @@ async def add_version(request: web.Request) -> web.Response:
         request, limit=limits.cmi5.max_package, timeout=limits.limits.body_timeout
     ) as file:
         imported = await services.courses.add_version(course_id, file, base=addresses(request).gateway)
-    return answer(_imported(imported), status=201)
+    return answer(imported_course(imported), status=201)
 
 
 async def index(request: web.Request) -> web.Response:
@@ -53,7 +54,7 @@ async def index(request: web.Request) -> web.Response:
     limit = limit_of(query)
     query.finish()
     found = await services.courses.list(search=query.get("search"), limit=limit)
-    return answer({"courses": [_summary(course) for course in found]})
+    return answer({"courses": [course_summary(course) for course in found]})
 
 
 async def show(request: web.Request) -> web.Response:
@@ -62,17 +63,7 @@ async def show(request: web.Request) -> web.Response:
     stored = await services.courses.get(path_id(request, "course", "course"))
     version = await services.courses.version(stored.version)
     course = await services.courses.structure(stored.version)
-    return answer(
-        {
-            **_summary(stored),
-            "lmsId": course.lms_id,
-            "files": version.files,
-            "size": version.size,
-            "warnings": list(version.warnings),
-            "overrides": _overrides(stored_overrides(stored.overrides)),
-            "aus": [_au_in_full(au) for au in course.aus()],
-        }
-    )
+    return answer(whole_course(stored, version, course))
 
 
 async def override(request: web.Request) -> web.Response:
@@ -82,7 +73,7 @@ async def override(request: web.Request) -> web.Response:
     overrides = fields.overrides()
     fields.finish()
     stored = await services.courses.override(path_id(request, "course", "course"), overrides)
-    return answer({**_summary(stored), "overrides": _overrides(overrides)})
+    return answer({**course_summary(stored), "overrides": overrides_document(overrides)})
 
 
 async def launch(request: web.Request) -> web.Response:
@@ -101,59 +92,4 @@ async def launch(request: web.Request) -> web.Response:
     launched = await services.launches.launch(
         LaunchRequest(registration=registered.id, au=au, overrides=overrides, addresses=addresses(request))
     )
-    return answer(
-        {
-            "url": launched.url,
-            "registration": str(launched.registration),
-            "session": str(launched.session),
-            "launchMode": launched.mode,
-            "launchMethod": launched.method,
-        }
-    )
-
-
-def _imported(imported: ImportedCourse) -> dict[str, Any]:
-    return {
-        **_summary(imported.stored),
-        "aus": [_au(au) for au in imported.course.aus()],
-        "warnings": [_warning(finding) for finding in imported.warnings],
-    }
-
-
-def _summary(course: StoredCourse) -> dict[str, Any]:
-    return {
-        "id": str(course.id),
-        "title": title_text(course.title),
-        "publisherId": course.publisher_id,
-        "version": course.number,
-        "created": time_text(course.created),
-        "updated": time_text(course.updated),
-    }
-
-
-def _au(au: AU) -> dict[str, Any]:
-    return {"id": au.lms_id, "title": title_text(au.title), "publisherId": au.id}
-
-
-def _au_in_full(au: AU) -> dict[str, Any]:
-    return {
-        **_au(au),
-        "url": au.url,
-        "moveOn": au.move_on,
-        "masteryScore": None if au.mastery_score is None else json_number(au.mastery_score),
-        "launchMethod": au.launch_method,
-        "activityType": au.activity_type,
-        "launchParameters": au.launch_parameters,
-    }
-
-
-def _warning(finding: Finding) -> dict[str, str]:
-    problem = finding.problem()
-    return {"path": problem.path, "requirement": problem.requirement, "message": problem.message}
-
-
-def _overrides(overrides: Overrides) -> dict[str, Any]:
-    document = overrides.to_document()
-    if overrides.mastery_score is not None:
-        document["masteryScore"] = json_number(overrides.mastery_score)
-    return document
+    return answer(launched_session(launched))

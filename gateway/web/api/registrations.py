@@ -8,13 +8,13 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from gateway.services.course_views import registration_summary, time_text, whole_registration
 from gateway.services.registrations import Enrolment, check_learner
 from gateway.services.services import Services
 from gateway.store.registrations import Registration
 from gateway.web.api.access import cmi5
-from gateway.web.api.answers import answer, time_text
+from gateway.web.api.answers import answer
 from gateway.web.api.bodies import OVERRIDES, Fields, limit_of, path_id, read_fields, read_query
-from gateway.web.api.sessions import session_summary
 from gateway.web.origins import addresses
 from gateway.xapi.agents import parse_agent_parameter
 
@@ -32,7 +32,7 @@ async def create(request: web.Request) -> web.Response:
     assert course is not None, "otherwise there was a problem"
     enrolment = Enrolment(course=course, actor=actor, id=identity or uuid4(), overrides=overrides)
     registration, is_new = await services.registrations.create(enrolment)
-    return answer(_summary(registration), status=201 if is_new else 200)
+    return answer(registration_summary(registration), status=201 if is_new else 200)
 
 
 async def index(request: web.Request) -> web.Response:
@@ -44,7 +44,7 @@ async def index(request: web.Request) -> web.Response:
     text = query.get("actor")
     actor = parse_agent_parameter(text, "actor") if text is not None else None
     found = await services.registrations.list(course=course, actor=actor, limit=limit)
-    return answer({"registrations": [_summary(registration) for registration in found]})
+    return answer({"registrations": [registration_summary(registration) for registration in found]})
 
 
 async def show(request: web.Request) -> web.Response:
@@ -88,20 +88,7 @@ def _lifetime(fields: Fields) -> dt.timedelta | None:
     return dt.timedelta(seconds=seconds)
 
 
-def _summary(registration: Registration) -> dict[str, Any]:
-    return {
-        "id": str(registration.id),
-        "course": str(registration.course),
-        "actor": dict(registration.actor),
-        "created": time_text(registration.created),
-    }
-
-
 async def _in_full(services: Services, registration: Registration) -> dict[str, Any]:
     progress = await services.registrations.progress(registration)
     sessions = await services.sessions.list(registration=registration.id)
-    return {
-        **_summary(registration),
-        "progress": progress.to_document(),
-        "sessions": [session_summary(session) for session in sessions],
-    }
+    return whole_registration(registration, progress, sessions)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiohttp import web
 
-from gateway.cmi5.vocabulary import word
-from gateway.store.refusals import StoredRefusal
-from gateway.store.sessions import Session
+from gateway.services.course_views import session_summary, whole_session
 from gateway.web.api.access import cmi5
-from gateway.web.api.answers import answer, time_text
+from gateway.web.api.answers import answer
 from gateway.web.api.bodies import limit_of, path_id, read_query
-from gateway.xapi import strict_json
 
 
 async def index(request: web.Request) -> web.Response:
@@ -34,14 +29,7 @@ async def show(request: web.Request) -> web.Response:
     services = await cmi5(request)
     session = await services.sessions.get(path_id(request, "session", "session"))
     refusals = await services.sessions.refusals(session.id)
-    return answer(
-        {
-            **session_summary(session),
-            "actor": dict(session.actor),
-            "launchData": strict_json.parse(session.launch_data).value,
-            "refusals": [_refusal(refusal) for refusal in refusals],
-        }
-    )
+    return answer(whole_session(session, refusals))
 
 
 async def abandon(request: web.Request) -> web.Response:
@@ -49,32 +37,3 @@ async def abandon(request: web.Request) -> web.Response:
     services = await cmi5(request)
     session = await services.sessions.abandon(path_id(request, "session", "session"), "administrator")
     return answer(session_summary(session))
-
-
-def session_summary(session: Session) -> dict[str, Any]:
-    """A session as lists show it."""
-    return {
-        "id": str(session.id),
-        "registration": str(session.registration),
-        "course": str(session.course),
-        "au": session.au,
-        "state": session.state,
-        "launchMode": session.mode,
-        "launched": time_text(session.launched),
-        "authorized": time_text(session.authorized),
-        "lastSeen": time_text(session.last_seen),
-        "ended": time_text(session.ended),
-        "reason": session.reason,
-        "statements": session.statements,
-        "verbs": sorted(word(verb) for verb in session.used),
-    }
-
-
-def _refusal(refusal: StoredRefusal) -> dict[str, Any]:
-    return {
-        "time": time_text(refusal.time),
-        "request": refusal.request,
-        "status": refusal.status,
-        "message": refusal.message,
-        "problems": [dict(problem) for problem in refusal.problems],
-    }

@@ -74,16 +74,12 @@ def prepared_entries(
     """Valid statements, one or an array, on their way into the store; `text` is what they were read from."""
     single = not isinstance(parsed.value, list)
     statements = [parsed.value] if single else parsed.value
-    suspect = parsed.lossy or encoding.suspect(text)
-    # An array is suspect for its length alone; then each statement is looked at by itself.
+    look = encoding.suspect if encoding.odd(text) else encoding.crowded
+    suspect = parsed.lossy or look(text)
+    # An array is crowded by its length alone, and one odd statement says nothing about the others.
     apart = suspect and not single and not parsed.lossy
     return [
-        prepared_entry(
-            statement,
-            origin,
-            version,
-            encoding.suspect(strict_json.dumps(statement)) if apart else suspect,
-        )
+        prepared_entry(statement, origin, version, look(strict_json.dumps(statement)) if apart else suspect)
         for statement in statements
     ]
 

@@ -32,8 +32,16 @@ _INT64 = 1 << 63
 
 def suspect(text: bytes) -> bool:
     """Whether a JSON text may hold something that BSON cannot; False is certain."""
-    if len(text) > _LARGE or _SUSPECT.search(text):
-        return True
+    return odd(text) or crowded(text)
+
+
+def odd(text: bytes) -> bool:
+    """`suspect` for any reason but depth."""
+    return len(text) > _LARGE or _SUSPECT.search(text) is not None
+
+
+def crowded(text: bytes) -> bool:
+    """`suspect` for its depth: it has more objects and arrays than may be nested."""
     return text.count(b"{") + text.count(b"[") > MAX_DEPTH
 
 

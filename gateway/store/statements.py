@@ -79,11 +79,14 @@ class Entry:
 class StoredStatement:
     """One statement as it is served: as `text` where `statement` is only its nearest form."""
 
-    id: UUID
     statement: dict[str, Any]
     stored: int
     text: str | None = None
     voided: bool = False
+
+    @property
+    def id(self) -> UUID:
+        return UUID(self.statement["id"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +154,8 @@ class Selection:
 class Statements:
     """The `statements` collection of one store."""
 
-    _SERVED: Final = {"statement": 1, "stored": 1, "raw": 1, "voided": 1}
+    # Not `_id`: the statement says it, and reading a UUID from BSON costs as much as a tenth of a statement.
+    _SERVED: Final = {"_id": 0, "statement": 1, "stored": 1, "raw": 1, "voided": 1}
 
     def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
         self._client = database.client
@@ -233,7 +237,7 @@ class Statements:
     ) -> dict[UUID, StoredStatement]:
         """The statements with these ids, voided ones included, that `where` lets be seen."""
         cursor = self._collection.find({"_id": {"$in": list(ids)}, **(where or {})}, self._SERVED)
-        return {row["_id"]: _stored(row) async for row in cursor}
+        return {stored.id: stored async for row in cursor for stored in (_stored(row),)}
 
     async def page(self, selection: Selection) -> Page:
         """One page of a list in stored order, never including voided statements."""
@@ -293,7 +297,6 @@ class Statements:
 
 def _stored(row: Mapping[str, Any]) -> StoredStatement:
     return StoredStatement(
-        id=row["_id"],
         statement=row["statement"],
         stored=row["stored"],
         text=row.get("raw"),

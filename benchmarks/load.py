@@ -52,10 +52,9 @@ class Result:
     all_requests: int
     all_statements: int
 
-    @property
-    def rate(self) -> float:
-        """Statements per second."""
-        return self.statements / self.seconds
+    def rate(self, unit: str) -> float:
+        """`requests` or `statements` per second."""
+        return (self.requests if unit == "requests" else self.statements) / self.seconds
 
 
 @dataclass(slots=True)

@@ -31,6 +31,7 @@ class Measured:
     """One contestant over all rounds; CPU in microseconds for one unit of work."""
 
     name: str
+    unit: str
     bar: float | None = None
     results: list[Result] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
@@ -38,7 +39,7 @@ class Measured:
 
     @property
     def rate(self) -> float:
-        return statistics.median(result.rate for result in self.results)
+        return statistics.median(result.rate(self.unit) for result in self.results)
 
     @property
     def p50(self) -> float:
@@ -50,7 +51,8 @@ class Measured:
 
     def ratios(self, other: Measured) -> list[float]:
         """This one's rate as a share of the other's, round by round."""
-        return [mine.rate / theirs.rate for mine, theirs in zip(self.results, other.results, strict=True)]
+        pairs = zip(self.results, other.results, strict=True)
+        return [mine.rate(self.unit) / theirs.rate(self.unit) for mine, theirs in pairs]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +81,8 @@ async def compete(
     contest: Contest, gateway: Running, ceiling: Running, database: int | None, effort: Effort
 ) -> Outcome:
     """Gateway, ceilings, gateway, ceilings … Raises LoadError."""
-    ours = Measured(name="gateway")
-    others = [Measured(name=other.name, bar=other.bar) for other in contest.ceilings]
+    ours = Measured(name="gateway", unit=contest.unit)
+    others = [Measured(name=other.name, unit=contest.unit, bar=other.bar) for other in contest.ceilings]
     entrants = [
         (ours, gateway, contest.gateway),
         *((measured, ceiling, item.work) for measured, item in zip(others, contest.ceilings, strict=True)),
@@ -121,7 +123,7 @@ class Peer:
 
 async def measure_peer(peer: Peer, contest: Contest, effort: Effort) -> Measured:
     """The work of a contest done by another LRS. Raises LoadError."""
-    measured = Measured(name=peer.name)
+    measured = Measured(name=peer.name, unit=contest.unit)
     for _ in range(effort.rounds):
         measured.results.append(await run_apart(_peer_job(peer, contest, contest.gateway, effort)))
     return measured
@@ -169,7 +171,7 @@ def _job(
 def _figures(measured: Measured) -> dict[str, Any]:
     return {
         "name": measured.name,
-        "rates": [result.rate for result in measured.results],
+        "rates": [result.rate(measured.unit) for result in measured.results],
         "rate": measured.rate,
         "p50": measured.p50,
         "p99": measured.p99,

@@ -6,10 +6,12 @@ import click
 
 from gateway import __version__
 from gateway.cli.config import config
+from gateway.cli.courses import courses
 from gateway.cli.credentials import credentials
 from gateway.cli.deliveries import deliveries
 from gateway.cli.demo import demo
 from gateway.cli.mappings import mappings
+from gateway.cli.registrations import registrations
 from gateway.cli.serve import serve
 from gateway.cli.statements import statements
 
@@ -20,5 +22,5 @@ def main() -> None:
     """Learning Record Store, vendor adapter hub and cmi5 LMS back end in front of MongoDB."""
 
 
-for command in (serve, demo, config, credentials, mappings, deliveries, statements):
+for command in (serve, demo, config, credentials, mappings, deliveries, courses, registrations, statements):
     main.add_command(command)

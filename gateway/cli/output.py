@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 import orjson
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -18,8 +18,9 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table as wide as the terminal; plain text when it is not one."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    """A table as wide as the terminal, plain text when it is not one; the first column is never cut."""
+    first = Column(columns[0], no_wrap=True, min_width=max((len(row[0]) for row in rows), default=0))
+    table = Table(first, *columns[1:], box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*row)
     Console().print(table)

@@ -100,13 +100,18 @@ class Services:
         self._idle = dt.timedelta(seconds=cmi5.idle_timeout)
         self._lifetime = dt.timedelta(seconds=cmi5.session_lifetime)
 
-    async def run(self) -> None:
-        """Group commit, floors and recovery, until cancelled."""
+    async def write(self) -> None:
+        """What must be running for anything to be stored, until cancelled: all that a command needs."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.committer.run())
             tasks.create_task(self.knowledge.run())
-            tasks.create_task(self.hooks.run())
             tasks.create_task(enduring("floors", self.store.writer.keep))
+
+    async def run(self) -> None:
+        """All background work, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.write())
+            tasks.create_task(self.hooks.run())
             tasks.create_task(enduring("recovery", self._recover))
             tasks.create_task(enduring("session use", self._note_session_use))
             tasks.create_task(enduring("lapsed sessions", self._abandon_lapsed))

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from click.testing import CliRunner, Result
+from pymongo import MongoClient
+
+from gateway.cli import main
+from gateway.demo import build_course
+from tests.cmi5.samples import au_xml, structure_xml
+from tests.mongo import new_database_name
+
+Run = Callable[..., Result]
+LEARNER = ("--account", "https://people.example.org", "ada")
+
+
+@pytest.fixture
+def run(mongo_uri: str, tmp_path: Path) -> Iterator[Run]:
+    """Runs a command against a database of its own."""
+    name = new_database_name()
+    environment = {
+        "XAPI_GATEWAY__MONGO__URI": mongo_uri,
+        "XAPI_GATEWAY__MONGO__DATABASE": name,
+        "XAPI_GATEWAY__DATA__DIR": str(tmp_path / "data"),
+    }
+
+    def invoke(*arguments: str, status: int = 0) -> Result:
+        result = CliRunner().invoke(main, arguments, env=environment)
+        assert result.exit_code == status, result.output
+        return result
+
+    yield invoke
+    with MongoClient[Any](mongo_uri) as client:
+        client.drop_database(name)
+
+
+def _json(result: Result) -> Any:
+    return json.loads(result.output)
+
+
+def test_a_course_goes_from_its_file_to_a_waived_au(run: Run, tmp_path: Path) -> None:
+    package = tmp_path / "course.zip"
+    package.write_bytes(build_course())
+    imported = _json(run("courses", "import", str(package), "--json"))
+    assert imported["title"] == "How a learning record is made"
+    assert imported["id"] in run("courses", "list").output
+    assert [each["id"] for each in _json(run("courses", "list", "--search", "RECORD", "--json"))] == [
+        imported["id"]
+    ]
+    assert "CompletedAndPassed" in run("courses", "show", imported["id"]).output
+
+    registration = run("registrations", "create", imported["id"], *LEARNER).output.strip()
+    again = run("registrations", "create", imported["id"], *LEARNER, "--id", registration)
+    assert again.output.strip() == registration
+    link = _json(run("registrations", "link", registration, "--json"))
+    assert link["url"].startswith("http://127.0.0.1:8080/launch/")
+
+    launched = _json(
+        run(
+            *("courses", "launch-url", imported["id"], *LEARNER, "--registration", registration),
+            *("--launch-mode", "Browse", "--mastery-score", "0.5", "--json"),
+        )
+    )
+    assert launched["registration"] == registration
+    assert launched["launchMode"] == "Browse"
+    assert launched["url"].startswith("http://127.0.0.1:8081/")
+    ended = run("registrations", "abandon", launched["session"]).output
+    assert ended.strip() == f"{launched['session']} is abandoned"
+
+    waived = _json(run("registrations", "waive", registration, "0", "--reason", "Tested Out", "--json"))
+    assert waived["progress"]["satisfied"] is True
+    shown = run("registrations", "show", registration).output
+    assert "waived, satisfied" in shown
+    assert registration in run("registrations", "list").output
+
+
+def test_everything_wrong_with_a_course_is_printed(run: Run, tmp_path: Path) -> None:
+    structure = tmp_path / "cmi5.xml"
+    structure.write_bytes(structure_xml(au_xml(1, url="a.html"), au_xml(1)))
+    output = run("courses", "import", str(structure), status=1).output
+    assert "[cmi5 14.2.0.0-1]" in output
+    assert "[cmi5 13.1.4.0-1]" in output
+
+
+def test_a_new_version_of_a_course_is_imported(run: Run, tmp_path: Path) -> None:
+    structure = tmp_path / "cmi5.xml"
+    structure.write_bytes(structure_xml(au_xml(1)))
+    course = _json(run("courses", "import", str(structure), "--json"))
+    newer = _json(run("courses", "import", str(structure), "--new-version-of", course["id"], "--json"))
+    assert (newer["id"], newer["version"]) == (course["id"], 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("courses", "show", "x"), 2, "is no UUID"),
+        (("courses", "show", str(uuid4())), 1, "there is no course with the id"),
+        (("courses", "list", "--store", "other"), 2, "there is no store 'other'"),
+        (("registrations", "create", str(uuid4())), 2, "say who the learner is"),
+        (("registrations", "create", str(uuid4()), "--actor", "{"), 2, "the JSON cannot be read"),
+        (("registrations", "create", str(uuid4()), "--actor", "{}"), 2, "has no account"),
+        (("registrations", "create", str(uuid4()), *LEARNER), 1, "there is no course"),
+        (("registrations", "abandon", str(uuid4())), 1, "there is no session"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    run: Run, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    assert message in run(*arguments, status=status).output

@@ -53,7 +53,13 @@ def _filter_options(command: Command) -> Command:
         click.option("--store", default=None, help="The store; the default one if not given."),
         click.option("--until", type=moment, default=None, help="Received before; see --since."),
         click.option("--since", type=moment, default=None, help="Received from then on: a time, or 7d."),
-        click.option("--state", "states", multiple=True, type=click.Choice([*State]), help="Repeatable."),
+        click.option(
+            "--state",
+            "states",
+            multiple=True,
+            type=click.Choice([state.value for state in State]),
+            help="Repeatable.",
+        ),
         click.option("--adapter", default=None, help="The adapter that received them."),
     ):
         command = option(command)

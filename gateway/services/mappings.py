@@ -40,7 +40,7 @@ def secret_of_environment(name: str) -> str | None:
         return given
     if path := os.environ.get(f"{name}_FILE"):
         try:
-            return Path(path).read_text("utf-8").strip() or None
+            return Path(path).read_text("utf-8").rstrip("\r\n") or None
         except (OSError, ValueError) as error:
             log.warning("secret file unreadable", secret=name, file=path, error=str(error))
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -32,12 +33,20 @@ def serve(sources: Sources) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; requests under way are finished first."""
     settings = sources.require()
     configure_logging(settings.log)
+    _collect_rarely()
     if os.environ.get(WORKER):
         run(lambda: _worker(settings))
     elif settings.server.workers == 1:
         run(lambda: _alone(settings))
     else:
         run(lambda: _with_workers(settings))
+
+
+def _collect_rarely() -> None:
+    # A page of statements is thousands of objects that live for one answer and are in no cycle. Looking for
+    # garbage at Python's own pace cost a sixth of the CPU time of a list.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 async def _alone(settings: Settings) -> None:

@@ -105,8 +105,8 @@ def show(sources: Sources, course: UUID, store: str | None, as_json: bool) -> No
 @click.option("--au", default="0", show_default=True, help="Index, LMS id or publisher id of the AU.")
 @learner_options
 @click.option("--registration", type=Id(), default=None, help="A registration to use or to make.")
-@click.option("--launch-mode", type=click.Choice([*LaunchMode]), default=None)
-@click.option("--move-on", type=click.Choice([*MoveOn]), default=None)
+@click.option("--launch-mode", type=click.Choice([mode.value for mode in LaunchMode]), default=None)
+@click.option("--move-on", type=click.Choice([rule.value for rule in MoveOn]), default=None)
 @click.option("--mastery-score", type=Decimal, default=None, metavar="0..1")
 @click.option("--launch-parameters", default=None)
 @click.option("--return-url", default=None, help="Where the learner lands afterwards.")

@@ -87,10 +87,18 @@ class Import:
         return self._done
 
     async def _store_batch(self, batch: Sequence[Line]) -> None:
-        moves = await self._new(self._readable(batch))
+        moves = self._readable(batch)
+        while moves:
+            first = {move.entry.id: move for move in reversed(moves)}
+            await self._store_moves([move for move in moves if first[move.entry.id] is move])
+            moves = [move for move in moves if first[move.entry.id] is not move]
+        self._done.bytes += sum(len(line.text or b"") for line in batch)
+
+    async def _store_moves(self, moves: Sequence[Move]) -> None:
+        """Store moves that have different ids."""
         stored: list[Move] = []
         plain = []
-        for move in moves:
+        for move in await self._new(moves):
             if _attachments(move):  # one after the other, because their data is read whole
                 stored += await self._move_with_data(move)
             else:
@@ -98,7 +106,6 @@ class Import:
         for found in await together([self._move(move, []) for move in plain]):
             stored += found
         await self._knowledge.learn([move.entry.statement for move in stored], define=True)
-        self._done.bytes += sum(len(line.text or b"") for line in batch)
 
     def _readable(self, batch: Sequence[Line]) -> list[Move]:
         now, moves = micros(self._clock()), []

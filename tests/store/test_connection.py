@@ -52,6 +52,11 @@ async def plain_mongod(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncI
         process.kill()
 
 
+def with_options(uri: str, options: str) -> str:
+    base, _, given = uri.partition("?")
+    return f"{base}?{given}&{options}" if given else f"{base.rstrip('/')}/?{options}"
+
+
 async def test_writes_are_journalled_by_a_majority_and_reads_see_only_such(mongo_client: Client) -> None:
     assert mongo_client.write_concern == WriteConcern(w="majority", j=True, wtimeout=10_000)
     assert mongo_client.read_concern.level == "majority"
@@ -60,7 +65,7 @@ async def test_writes_are_journalled_by_a_majority_and_reads_see_only_such(mongo
 
 
 async def test_the_connection_string_cannot_weaken_durability(mongo_uri: str) -> None:
-    weakened = f"{mongo_uri}&w=1&journal=false&retryWrites=false&readConcernLevel=local"
+    weakened = with_options(mongo_uri, "w=1&journal=false&retryWrites=false&readConcernLevel=local")
     async with connect(weakened, app_name="tests") as client:
         assert client.write_concern.document["w"] == "majority"
         assert client.write_concern.document["j"] is True
@@ -69,7 +74,7 @@ async def test_the_connection_string_cannot_weaken_durability(mongo_uri: str) ->
 
 
 async def test_the_connection_string_can_set_pool_and_timeouts(mongo_uri: str) -> None:
-    tuned = f"{mongo_uri}&maxPoolSize=7&serverselectiontimeoutms=1234"
+    tuned = with_options(mongo_uri, "maxPoolSize=7&serverselectiontimeoutms=1234")
     async with connect(tuned, app_name="tests", timeouts=Timeouts(server=9, pool=1)) as client:
         assert client.options.pool_options.max_pool_size == 7
         assert client.options.server_selection_timeout == 1.234

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -28,7 +29,9 @@ class LoadError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """`seconds` of `work` after `warm_up` seconds that do not count; with `to_the_end`, until all is done."""
+    """`seconds` of `work` after `warm_up` seconds that do not count. With `to_the_end` it is over when all is
+    done: nothing is left to ask for, or `requests` have been made; `seconds` is the limit then.
+    """
 
     host: str
     port: int
@@ -38,6 +41,7 @@ class Job:
     seconds: float
     warm_up: float = 0.5
     to_the_end: bool = False
+    requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +66,8 @@ class _Tally:
     begin: float
     end: float
     done: asyncio.Future[None]
-    open: int = 0
+    open: int
+    left: float  # requests that may still be sent
     latencies: list[float] = field(default_factory=list)
     statements: int = 0
     all_requests: int = 0
@@ -99,7 +104,8 @@ class _Connection(asyncio.Protocol):
             self._tally.fail(f"the server closed a connection: {error}")
 
     def _send(self, answer: bytes) -> None:
-        request = self._requests.next(answer) if time.perf_counter() < self._tally.end else None
+        over = time.perf_counter() >= self._tally.end or not self._tally.left
+        request = None if over else self._requests.next(answer)
         if request is None:
             self._closing = True
             self._transport.close()
@@ -107,6 +113,7 @@ class _Connection(asyncio.Protocol):
             if not self._tally.open and not self._tally.done.done():
                 self._tally.done.set_result(None)
             return
+        self._tally.left -= 1
         self._sent = time.perf_counter()
         self._transport.write(request)
 
@@ -172,7 +179,8 @@ async def run(job: Job) -> Result:
     sources = [source(job.work, headers, number) for number in range(job.connections)]
     # From here on: the time to get ready is nobody's.
     begin = time.perf_counter() + job.warm_up
-    tally = _Tally(begin, begin + job.seconds, loop.create_future(), job.connections)
+    left = math.inf if job.requests is None else job.requests
+    tally = _Tally(begin, begin + job.seconds, loop.create_future(), job.connections, left)
     loop.set_exception_handler(lambda _, context: tally.fail(repr(context.get("exception", context))))
     for requests in sources:
         await loop.create_connection(partial(_Connection, tally, requests), job.host, job.port)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import itertools
 import json
@@ -10,14 +11,18 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from click.testing import CliRunner, Result
 
+from gateway.cli import main
 from gateway.services.entries import Origin
 from gateway.services.services import Services
+from gateway.store.connection import connect
 from gateway.store.credentials import Credential
 from gateway.store.row_filters import MAX_VALUES, RowFilter
 from gateway.store.statements import Selection
 from gateway.store.store import Store
 from tests.gateway import Gateway, Http, basic
+from tests.mongo import new_database_name
 
 Json = dict[str, Any]
 
@@ -366,3 +371,37 @@ async def test_a_filter_comes_back_from_the_store_as_it_was(store: Store) -> Non
     found = {credential.key: credential.rows for credential in await store.credentials.list()}
     assert found == {"all": None, "part": rows, "none": None}
     assert not RowFilter()
+
+
+def create_limited(uri: str, database: str, *arguments: str) -> Result:
+    environment = {"XAPI_GATEWAY__MONGO__URI": uri, "XAPI_GATEWAY__MONGO__DATABASE": database}
+    command = ["credentials", "create", "--name", "Dashboard", *arguments]
+    return CliRunner().invoke(main, command, env=environment)
+
+
+def test_the_command_line_limits_what_a_credential_reads(mongo_uri: str) -> None:
+    name = new_database_name()
+    limits = ["--may-read-verb", "urn:v", "--may-read-verb", "urn:w", "--may-read-course", "urn:c"]
+    limits += ["--may-read-source", "adapter:zoom", "--may-read-platform", "quiz"]
+    try:
+        result = create_limited(mongo_uri, name, "--scope", "statements/read", *limits)
+        beyond = create_limited(mongo_uri, name, "--scope", "all", *limits)
+        wrong = create_limited(
+            mongo_uri, name, "--scope", "statements/read", "--may-read-source", "somewhere"
+        )
+    finally:
+        asyncio.run(drop(mongo_uri, name))
+    assert json.loads(result.stdout)["may_read"] == {
+        "verbs": ["urn:v", "urn:w"],
+        "courses": ["urn:c"],
+        "platforms": ["quiz"],
+        "sources": ["adapter:zoom"],
+    }
+    assert (beyond.exit_code, wrong.exit_code) == (2, 2)
+    assert "the scope all reaches beyond statements" in " ".join(beyond.stderr.split())
+    assert "'somewhere' is not adapter:<name> or credential:<key>" in " ".join(wrong.stderr.split())
+
+
+async def drop(uri: str, name: str) -> None:
+    async with connect(uri, app_name="tests") as client:
+        await client.drop_database(name)

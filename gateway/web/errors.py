@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 
 from gateway.errors import GatewayError
 from gateway.store.connection import translating
+from gateway.web.requests import SHOWN_PATH
 
 log = structlog.get_logger(__name__)
 
@@ -58,5 +59,5 @@ async def errors_to_json(request: web.Request, handler: Handler) -> web.StreamRe
         }.get(error.status, error.reason)
         return _response(error.status, _CODES.get(error.status, "bad_request"), message, headers=headers)
     except Exception:
-        log.exception("unexpected error", method=request.method, path=request.path)
+        log.exception("unexpected error", method=request.method, path=request.get(SHOWN_PATH, request.path))
         return _response(500, "internal", "something unexpected happened; the log of the gateway says what")

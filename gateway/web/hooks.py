@@ -19,6 +19,7 @@ from gateway.services.mappings import Adapter
 from gateway.services.receiving import Receiving
 from gateway.services.services import utc_now
 from gateway.web.bodies import read_body
+from gateway.web.requests import SHOWN_PATH
 
 _REFUSALS: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "the request cannot be read"),
@@ -34,6 +35,8 @@ _REFUSALS: Mapping[int, tuple[str, str]] = {
 
 async def receive(request: web.Request) -> web.Response:
     """One delivery, or a handshake."""
+    if "token" in request.match_info:
+        request[SHOWN_PATH] = f"/hooks/{request.match_info['adapter']}/***"
     receiving = _receiving(request)
     adapter = receiving.adapter(request.match_info["adapter"])
     limits = request.config_dict[SETTINGS].limits

@@ -15,6 +15,8 @@ from gateway.services.metrics import REQUESTS
 log = structlog.get_logger("gateway.request")
 
 REQUEST_ID = "X-Request-ID"
+# Set where the path itself holds a secret: what is logged instead of it.
+SHOWN_PATH = web.RequestKey("shown_path", str)
 _AREAS = ("xapi", "hooks", "api", "cmi5", "launch", "oauth2", "admin", "metrics", "healthz", "readyz")
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -43,7 +45,7 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
         "request",
         request=identity,
         method=request.method,
-        path=request.path,
+        path=request.get(SHOWN_PATH, request.path),
         status=response.status,
         milliseconds=round((time.perf_counter() - started) * 1000, 1),
     )

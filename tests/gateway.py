@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
@@ -85,9 +86,11 @@ class Http:
         headers: Mapping[str, str | None] | None = None,
     ) -> Reply:
         """`body` is sent as JSON, `data` as it is (bytes or async iterator). Redirects are not followed."""
+        if isinstance(data, bytes):
+            data = BytesIO(data)  # sent in pieces, so that client and server take turns
         sent = CIMultiDict(_merged(self.headers, headers or {}))
         if body is not None:
-            data = json.dumps(body).encode()
+            data = BytesIO(json.dumps(body).encode())
             sent.setdefault("Content-Type", "application/json")
         query = f"?{urlencode(params)}" if params else ""
         url = URL(f"{self.base}{path}{query}", encoded=True)

@@ -88,11 +88,8 @@ class Committer:
             outcomes |= await self._insert_single(single)
         together = [job for job in group if not job.item.alone and job.item.also is None]
         alone = [job for job in group if job.item.also is not None]
-        if len(together) > 1:
-            if await statements.insert_all([entry for job in together for entry in job.item.entries]):
-                alone += together  # one of them repeats an id: by itself, each gets its own answer
-            else:
-                outcomes |= {job: set() for job in together}
+        if len(together) > 1 and await self._insert_together(together):
+            outcomes |= {job: set() for job in together}
         else:
             alone += together
         for job in alone:
@@ -101,6 +98,14 @@ class Committer:
             except Exception as error:  # belongs to this request only
                 job.fail(error)
         return outcomes
+
+    async def _insert_together(self, jobs: Sequence[Job[Write, set[UUID]]]) -> bool:
+        """False if one of them repeats an id or is too large: by itself, each gets its own answer."""
+        try:
+            entries = [entry for job in jobs for entry in job.item.entries]
+            return not await self._store.statements.insert_all(entries)
+        except TooLarge:
+            return False
 
     async def _insert_single(
         self, jobs: Sequence[Job[Write, set[UUID]]]

@@ -8,13 +8,16 @@ the same time, one succeeds and the other is told.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DocumentTooLarge, DuplicateKeyError, OperationFailure
 
+from gateway.errors import TooLarge
+from gateway.store.statements import TOO_LARGE
 from gateway.store.transactions import Transaction
 
 
@@ -65,7 +68,8 @@ class Documents:
     async def create(self, context: Context, document: str, new: Document) -> bool:
         """Store a document where there is none; False if there is one."""
         try:
-            await self._collection.insert_one(context.key(document) | _fields(new))
+            with _sized():
+                await self._collection.insert_one(context.key(document) | _fields(new))
         except DuplicateKeyError:
             return False
         return True
@@ -73,7 +77,8 @@ class Documents:
     async def replace(self, context: Context, document: str, new: Document, expected: str) -> bool:
         """Replace the document that has the entity tag `expected`; False if it has another one or is gone."""
         condition = context.key(document) | {"etag": expected}
-        result = await self._collection.update_one(condition, {"$set": _fields(new)})
+        with _sized():
+            result = await self._collection.update_one(condition, {"$set": _fields(new)})
         return result.matched_count == 1
 
     async def write(self, context: Context, document: str, new: Document, transaction: Transaction) -> None:
@@ -106,6 +111,17 @@ class Documents:
             ids[row["document"]] = None
             latest = row["modified"]
         return list(ids), latest
+
+
+@contextmanager
+def _sized() -> Iterator[None]:
+    """Raises TooLarge where MongoDB, or its driver, refuses a document for its size."""
+    try:
+        yield
+    except (DocumentTooLarge, OperationFailure) as error:
+        if isinstance(error, OperationFailure) and error.code not in TOO_LARGE:
+            raise
+        raise TooLarge("the document is too large for the database, which takes up to 16 MiB") from None
 
 
 def _fields(document: Document) -> dict[str, Any]:

@@ -72,6 +72,8 @@ class Entry:
             document |= {"statement": nearest(self.statement), "raw": (self.text or b"").decode()}
             if not encodable(document):
                 document["statement"] = outline(self.statement)
+                if not encodable(document):
+                    raise _too_large()
         return document
 
 
@@ -307,11 +309,15 @@ def _stored(row: Mapping[str, Any]) -> StoredStatement:
 def _check_size(error: BulkWriteError | DocumentTooLarge) -> BulkWriteError:
     """Raise TooLarge if this is about what the database can hold; else the error."""
     if isinstance(error, DocumentTooLarge) or _codes(error) & TOO_LARGE:
-        raise TooLarge(
-            "the statement is too large for the database, which takes documents of 16 MiB: with it go "
-            "the agents and activities that it is found by. Split it into several"
-        ) from None
+        raise _too_large() from None
     return error
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(
+        "a statement is too large for the database, which takes documents of 16 MiB: with it go the agents "
+        "and activities that it is found by. Split it into several"
+    )
 
 
 def _codes(error: BulkWriteError) -> set[int]:

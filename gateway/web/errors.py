@@ -27,9 +27,13 @@ def _response(status: int, code: str, message: str, problems: Any = (), headers:
     body = {
         "error": {
             "code": code,
-            "message": message,
+            "message": _text(message),
             "problems": [
-                {"path": problem.path, "requirement": problem.requirement, "message": problem.message}
+                {
+                    "path": _text(problem.path),
+                    "requirement": problem.requirement,
+                    "message": _text(problem.message),
+                }
                 for problem in problems
             ],
         }
@@ -37,6 +41,11 @@ def _response(status: int, code: str, message: str, problems: Any = (), headers:
     return web.Response(
         status=status, body=orjson.dumps(body), headers=headers, content_type="application/json"
     )
+
+
+def _text(message: str) -> str:
+    """The message without what is no text: bytes of a request that are not UTF-8 and that it quotes."""
+    return message.encode("utf-8", "backslashreplace").decode()
 
 
 @web.middleware

@@ -85,7 +85,11 @@ class Call:
 
     @property
     def content_type(self) -> str | None:
-        return self.headers.get("content-type")
+        """As it was sent; raises BadRequest if that is no text."""
+        content_type = self.headers.get("content-type")
+        if content_type is not None and not content_type.isprintable():
+            raise BadRequest(f"Content-Type holds {content_type[:80]!r}, which is no content type")
+        return content_type
 
     @property
     def languages(self) -> Languages:

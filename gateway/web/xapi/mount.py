@@ -49,7 +49,7 @@ def subapp(path: str, default: Version, cors: Cors) -> web.Application:
         if request.method == "OPTIONS":
             return cors.preflight()
         if name == "about":
-            return await _about(request)
+            return await _about(request, path)
         methods = RESOURCES.get(name)
         if methods is None:
             raise NotFound(f"there is no xAPI resource at {request.path}")
@@ -86,9 +86,10 @@ def subapp(path: str, default: Version, cors: Cors) -> web.Application:
     return app
 
 
-async def _about(request: web.Request) -> web.StreamResponse:
-    if request.method not in ("GET", "HEAD"):
-        return _not_allowed(request.method, "about", {"GET": knowledge.about})
+async def _about(request: web.Request, path: str) -> web.StreamResponse:
+    method = (await Call.read(request, path)).method if request.method == "POST" else request.method
+    if method not in ("GET", "HEAD"):
+        return _not_allowed(method, "about", {"GET": knowledge.about})
     return await knowledge.about(Call(request=request, mount="", method="GET", parameters=(), headers={}))
 
 

@@ -131,8 +131,8 @@ def unit() -> dict[str, dict[str, list[str]]]:
         if line.startswith("["):
             section = found.setdefault(line.strip("[]"), {})
         elif line and not line.startswith("#"):
-            key, equals, value = line.partition("=")
-            assert (key != "", equals, value != "") == (True, "=", True), line
+            assert re.fullmatch(r"[A-Za-z]+=.+", line), line
+            key, _, value = line.partition("=")
             section.setdefault(key, []).append(value)
     return found
 

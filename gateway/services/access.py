@@ -19,6 +19,7 @@ from gateway.errors import Forbidden, Unauthorized
 from gateway.store.credentials import Credential, Credentials
 from gateway.store.row_filters import RowFilter
 from gateway.store.tokens import Tokens
+from gateway.xapi.datatypes import is_uuid
 
 REMEMBER_FOR = 5.0  # seconds
 _REMEMBER_AT_MOST = 10_000
@@ -130,9 +131,12 @@ class Access:
             grant = await self._token_grant(text.strip())
         else:
             key, secret = decode_basic(authorization)
+            # The token of an AU starts with its session's id, so that it costs no look for a credential.
+            if is_uuid(key) and (found := await self._session_grant(key, secret)) is not None:
+                return found
             credential = await self._credentials.authenticate(key, secret)
             if credential is None:
-                return await self._session_grant(key, secret)
+                raise Unauthorized("the credentials are unknown, wrong, revoked or of an ended session")
             grant = self.grant(credential)
         if len(self._remembered) >= _REMEMBER_AT_MOST:
             self._remembered.clear()
@@ -165,11 +169,11 @@ class Access:
         grant = self.grant(credential)
         return replace(grant, scopes=grant.scopes & effective(token.scopes))
 
-    async def _session_grant(self, key: str, secret: str) -> Grant:
+    async def _session_grant(self, key: str, secret: str) -> Grant | None:
         # Sessions are never remembered: their token must die with them at once (cmi5 8.1.2).
         session = await self._find_session(key, secret)
         if session is None:
-            raise Unauthorized("the credentials are unknown, wrong, revoked or of an ended session")
+            return None
         return Grant(
             key=key,
             store=session.store,

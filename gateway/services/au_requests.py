@@ -39,6 +39,7 @@ from gateway.xapi.comparison import same_statement
 from gateway.xapi.datatypes import is_uuid
 
 _MOVING = frozenset({COMPLETED, PASSED})
+_NOBODYS = Standing(records={}, satisfied=())
 
 
 class AURequests:
@@ -141,21 +142,21 @@ class AURequests:
         `body` is looked at where learner preferences are written.
         """
         assert grant.session is not None, "only an AU's requests are judged"
-        session, registration = await self._read(grant.session)
+        session = await self._session(grant.session)
         if request.document_id == PREFERENCES_ID and request.method in ("PUT", "POST"):
-            request = replace(request, content=await self._written(request, registration, body))
-        view = _view(session, Standing.of(registration))
+            request = replace(request, content=await self._written(request, grant.learner, body))
+        view = _view(session, _NOBODYS)  # how far the learner is decides nothing here
         if refusals := examine_document(request, view):
             raise _refused(refusals)
         if asks_for_preferences(request) and not session.preferences_requested:
             await self._store.sessions.note_preferences(session.id)
-        self._seen[session.id] = self._lms.now()
+        self.seen(grant)
 
-    async def _written(self, request: DocumentRequest, registration: Registration, body: bytes) -> Any:
+    async def _written(self, request: DocumentRequest, learner: str | None, body: bytes) -> Any:
         """The learner preferences as they would be after a PUT or POST; None for what is no JSON."""
         try:
             if request.method == "POST":
-                context = Context(kind="agent_profile", agent=registration.actor_key)
+                context = Context(kind="agent_profile", agent=learner)
                 present = await self._store.documents.get(context, PREFERENCES_ID)
                 if present is not None:
                     body = document_rules.merge(
@@ -183,14 +184,23 @@ class AURequests:
             )
         )
 
+    def seen(self, grant: Grant) -> None:
+        """Note that a session is in use; `note_use` writes it down."""
+        assert grant.session is not None, "only sessions are watched"
+        self._seen[grant.session] = self._lms.now()
+
     async def note_use(self) -> None:
         """Write down which sessions were used since the last call."""
         seen, self._seen = self._seen, {}
         await self._store.sessions.note_use(seen)
 
-    async def _read(self, session_id: UUID) -> tuple[Session, Registration]:
+    async def _session(self, session_id: UUID) -> Session:
         session = await self._store.sessions.get(session_id)
         assert session is not None, "sessions are not deleted"
+        return session
+
+    async def _read(self, session_id: UUID) -> tuple[Session, Registration]:
+        session = await self._session(session_id)
         registration = await self._store.registrations.get(session.registration)
         assert registration is not None, "registrations of sessions are not deleted"
         return session, registration

@@ -12,9 +12,10 @@ from uuid import UUID
 from gateway.errors import TooLarge
 from gateway.services import metrics
 from gateway.services.grouping import Gatherer, Job
+from gateway.store.connection import is_unavailable
 from gateway.store.statements import Entry
 from gateway.store.store import Store
-from gateway.store.transactions import Also
+from gateway.store.transactions import Also, Transaction
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,31 +82,35 @@ class Committer:
 
     async def _insert(self, group: Sequence[Job[Write, set[UUID]]]) -> dict[Job[Write, set[UUID]], set[UUID]]:
         """Store every request it can; the taken ids of each. One that failed was told and is left out."""
-        statements = self._store.statements
         outcomes: dict[Job[Write, set[UUID]], set[UUID]] = {}
         single = [job for job in group if job.item.alone]
         if single:
             outcomes |= await self._insert_single(single)
-        together = [job for job in group if not job.item.alone and job.item.also is None]
-        alone = [job for job in group if job.item.also is not None]
+        together = [job for job in group if not job.item.alone]
         if len(together) > 1 and await self._insert_together(together):
-            outcomes |= {job: set() for job in together}
-        else:
-            alone += together
-        for job in alone:
+            return outcomes | {job: set() for job in together}
+        for job in together:
             try:
-                outcomes[job] = await statements.insert_all(job.item.entries, job.item.also)
+                outcomes[job] = await self._store.statements.insert_all(job.item.entries, job.item.also)
             except Exception as error:  # belongs to this request only
                 job.fail(error)
         return outcomes
 
     async def _insert_together(self, jobs: Sequence[Job[Write, set[UUID]]]) -> bool:
-        """False if one of them repeats an id or is too large: by itself, each gets its own answer."""
+        """Store requests in one transaction; False, with nothing stored, if one of them prevents that."""
+
+        async def also(transaction: Transaction) -> None:
+            for job in jobs:
+                if job.item.also is not None:
+                    await job.item.also(transaction)
+
+        entries = [entry for job in jobs for entry in job.item.entries]
         try:
-            entries = [entry for job in jobs for entry in job.item.entries]
-            return not await self._store.statements.insert_all(entries)
-        except TooLarge:
-            return False
+            return not await self._store.statements.insert_all(entries, also)
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            return False  # by itself, each gets its own answer
 
     async def _insert_single(
         self, jobs: Sequence[Job[Write, set[UUID]]]

@@ -22,6 +22,7 @@ _ORDINARY = frozenset({404, 412, 503})
 async def check(call: Call, name: str) -> None:
     """Raise what cmi5 has against the request, if anything."""
     if name == "statements":
+        call.services.au_requests.seen(call.grant)
         return
     resource = Resource(name)
     parameters = dict(reversed(call.parameters))

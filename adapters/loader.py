@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from adapters.expressions.environment import (
@@ -55,7 +56,7 @@ def load_mapping(text: str, name: str, *, files: Files | None = None, tracing: b
         raise MappingError(lints)
     shared = gather(node, text, name, files)
     loader = _Loader(node, shared, files, tracing=tracing)
-    mapping = loader.load(name, lambda: load_mapping(text, name, files=files, tracing=True))
+    mapping = loader.load(name, cache(lambda: load_mapping(text, name, files=files, tracing=True)))
     found = _sorted([*lints, *shared.lints, *loader.collected.lints, *mapping.lints])
     if any(lint.level == "error" for lint in found):
         raise MappingError(found)
@@ -106,7 +107,7 @@ class _Loader:
             env = self.variables(
                 replace(self.env, identities=_agents(identities), directories=directories[1])
             )
-            rules = RuleLoader(env, self.templates, self.vocabulary(), self.shared.fragments).load(self.block)
+            rules = RuleLoader(env, self.templates, self.shorthand(), self.shared.fragments).load(self.block)
         except CompileError as error:
             self.report(error.lint)
         if rules is None or event_plan is None:
@@ -168,6 +169,9 @@ class _Loader:
         }
         return SHIPPED.extended(texts["verbs"], texts["types"])
 
+    def shorthand(self) -> Shorthand:
+        return Shorthand(self.source.get("language", "und"), self.vocabulary())
+
     def origin(self, adapter: str) -> Origin:
         return Origin(
             adapter=adapter,
@@ -175,7 +179,6 @@ class _Loader:
             platform=self.source.get("platform"),
             timezone=self.env.timezone,
             provenance=self.block.flag("provenance", default=True),
-            shorthand=Shorthand(self.source.get("language", "und"), self.vocabulary()),
         )
 
     # -- receive
@@ -288,7 +291,7 @@ class _Loader:
         return tuple(entries), closures
 
     def variables(self, env: Env) -> Env:
-        return RuleLoader(env, self.templates, SHIPPED, {}).variables(self.block.get("let"), env)
+        return RuleLoader(env, self.templates, self.shorthand(), {}).variables(self.block.get("let"), env)
 
     # -- privacy
 

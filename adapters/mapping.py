@@ -66,7 +66,7 @@ class Wanted:
     entries: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Mapping:
     """One adapter. `revision` is the SHA-256 of its text and includes; `lints` are warnings of loading.
 
@@ -93,6 +93,9 @@ class Mapping:
     reads: tuple[Read, ...]
     tables_used: frozenset[str]
     traced: Callable[[], Mapping]
+
+    def __repr__(self) -> str:
+        return f"Mapping({self.name!r}, version={self.version}, revision={self.revision[:12]!r})"
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -246,6 +249,11 @@ class Mapping:
             made.extend(built)
             if scope.parent is None and made:
                 scope.parent = made[0]
+        try:
+            scope.check_output(made, maker.leaves)
+        except EvaluationError as error:
+            problems.append(self._lint(error, rule.plans[-1]))
+            made.clear()
         if problems and not rule.skip_errors:
             return Failed(problems=tuple(problems), rule=rule.name)
         warnings = (*scope.warnings, *problems)

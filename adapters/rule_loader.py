@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from adapters.canonical import Canonical
 from adapters.expressions.compiler import parse_at
 from adapters.expressions.environment import CompileError, Env, Variable
 from adapters.expressions.syntax import constant_path
@@ -13,9 +14,9 @@ from adapters.grammar import STATEMENT, STATEMENT_CONTROL
 from adapters.model import Block
 from adapters.rules import Match, Rule, glob
 from adapters.shapes import ShapeChecker
+from adapters.shorthand import Shorthand
 from adapters.statements import Loop, StatementPlan, field_places
 from adapters.templates import Templates, named
-from adapters.vocabulary import Vocabulary
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
 
 
@@ -23,12 +24,13 @@ class RuleLoader:
     """Compiles the rules of one mapping in the environment of its tables, variables and identities."""
 
     def __init__(
-        self, env: Env, templates: Templates, vocabulary: Vocabulary, fragments: Mapping[str, Node]
+        self, env: Env, templates: Templates, shorthand: Shorthand, fragments: Mapping[str, Node]
     ) -> None:
         self.env = env
         self.templates = templates
         self.fragments = fragments
-        self.shapes = ShapeChecker(vocabulary, fragments, env.tables)
+        self.canonical = Canonical(templates, shorthand)
+        self.shapes = ShapeChecker(shorthand.vocabulary, fragments, env.tables)
 
     def load(self, block: Block) -> list[Rule]:
         rules: list[Rule] = []
@@ -174,9 +176,12 @@ class RuleLoader:
         body = {name: value for name, value in node.items.items() if name not in STATEMENT_CONTROL}
         template = replace(node, items=body)
         self.shapes.check(template, "statement")
+        before = env.collected.leaves
+        compiled = self.canonical.statement(template, inner)
         return StatementPlan(
             node=node,
-            template=self.templates.template(template, inner),
+            template=compiled,
+            leaves=env.collected.leaves - before,
             id_name=id_name,
             when=self.templates.condition(when, inner) if when is not None else None,
             loop=loop,

@@ -174,15 +174,21 @@ class Shorthand:
         activities = dict(made.pop("contextActivities", None) or {})
         for key in GROUPINGS:
             if key in made:
-                found = made.pop(key)
-                listed = found if isinstance(found, list) else [found]
-                activities[key] = [self.activity(item) for item in listed if item is not None]
+                related = self.related(made.pop(key))
+                if related:
+                    activities[key] = related
         if activities:
             made["contextActivities"] = activities
         for key in ("instructor", "team"):
             if key in made:
                 made[key] = self.actor(made[key])
         return made
+
+    def related(self, written: Any) -> list[Any]:
+        """The activities of one kind of relation; those whose id is absent are left out."""
+        listed = written if isinstance(written, list) else [written]
+        activities = [self.activity(item) for item in listed if item is not None]
+        return [one for one in activities if not isinstance(one, dict) or one.get("id") is not None]
 
     def attachments(self, written: Any) -> Any:
         """Attachments whose texts may be plain."""

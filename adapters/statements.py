@@ -13,16 +13,14 @@ from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, describe, text
 from adapters.functions.ids import SEPARATOR, name_uuid
 from adapters.functions.times import instant, rfc3339
-from adapters.shorthand import Shorthand
-from adapters.templates import iterate
+from adapters.templates import elements
 from adapters.yaml_source import MapNode, Node, Place
 
 SOURCE_EXTENSION = "https://w3id.org/xapi-gateway/extension/source"
 MAX_STATEMENTS = 1_000
-MAX_OUTPUT = 1024 * 1024
 
-_IDENTIFIERS = ("account", "mbox", "mbox_sha1sum", "openid")
-_ORDER = ("id", "actor", "verb", "object", "result", "context", "timestamp", "attachments")
+_IDENTIFIERS = ("mbox", "mbox_sha1sum", "openid")
+_WITH_ID = (None, "Activity", "StatementRef")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +32,6 @@ class Origin:
     platform: str | None
     timezone: str | None
     provenance: bool
-    shorthand: Shorthand
 
     def namespace(self) -> bytes:
         """The UUID namespace of the adapter's statement ids."""
@@ -54,7 +51,7 @@ class Loop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementPlan:
-    """One compiled `statement:`; `id_name` is its part of statement ids."""
+    """One compiled `statement:`. `id_name` is its part of statement ids, `leaves` counts its fields."""
 
     node: MapNode
     template: Closure
@@ -62,6 +59,7 @@ class StatementPlan:
     when: Callable[[Scope], bool] | None
     loop: Loop | None
     places: Mapping[str, Place]
+    leaves: int
 
     def build(self, scope: Scope, maker: Maker) -> list[dict[str, Any]]:
         """All statements this plan makes of one event, finished."""
@@ -71,7 +69,9 @@ class StatementPlan:
                 return []
             return [maker.finish(self, scope, "")]
         made = []
-        for index, _ in enumerate(iterate(loop.items, loop.slots, scope, loop.node)):
+        variable, position = loop.slots
+        for index, item in enumerate(elements(loop.items, scope, loop.node)):
+            scope.locals[variable], scope.locals[position] = item, index
             if self.when is None or self.when(scope):
                 made.append(maker.finish(self, scope, self._key(scope, index, loop)))
         return made
@@ -103,7 +103,7 @@ class StatementPlan:
 
 
 class Maker:
-    """Finishes the statements of one event; counts them and their size."""
+    """Finishes the statements of one event; counts them and their fields."""
 
     def __init__(self, origin: Origin, namespace: bytes, *, delivery: str | None) -> None:
         self.origin = origin
@@ -111,34 +111,30 @@ class Maker:
         self.delivery = delivery
         self.required: tuple[str, ...] = ()
         self.count = 0
-        self.room = MAX_OUTPUT
+        self.leaves = 0
 
     def finish(self, plan: StatementPlan, scope: Scope, key: str) -> dict[str, Any]:
-        """Evaluate, write out, complete and check one statement; raises `EvaluationError`."""
+        """Evaluate, complete and check one statement; raises `EvaluationError`."""
         self.count += 1
         if self.count > MAX_STATEMENTS:
             raise EvaluationError(f"more than {MAX_STATEMENTS} statements of one event", code="R203")
-        written = plan.template(scope)
-        if not isinstance(written, dict):
-            raise plan.error("the statement is empty", "")
+        self.leaves += plan.leaves
+        if plan.leaves > 64:
+            scope.spend(plan.leaves >> 4)
         try:
-            made = self.origin.shorthand.statement(written)
+            made: dict[str, Any] | None = plan.template(scope)
         except EvaluationError as error:
             error.place = error.place or plan.place(error.field or "")
             raise
-        self.identify(made, plan, scope, key)
+        if made is None:
+            raise plan.error("the statement is empty", "")
+        if "id" not in made:
+            name = SEPARATOR.join((scope.event_id or "", plan.id_name, key))
+            made = {"id": name_uuid(self.namespace, name), **made}
         self.date(made, plan, scope)
         self.place_in_context(made, scope)
         self.check(made, plan)
-        self.room -= _measure(made, self.room)
-        if self.room < 0:
-            raise plan.error("the statements of this event are larger than 1 MiB", "")
-        return {name: made[name] for name in _ORDER if name in made} | made
-
-    def identify(self, made: dict[str, Any], plan: StatementPlan, scope: Scope, key: str) -> None:
-        if "id" not in made:
-            name = SEPARATOR.join((scope.event_id or "", plan.id_name, key))
-            made["id"] = name_uuid(self.namespace, name)
+        return made
 
     def date(self, made: dict[str, Any], plan: StatementPlan, scope: Scope) -> None:
         written = made.get("timestamp")
@@ -148,7 +144,7 @@ class Maker:
             message = f"{plan.id_name}: no timestamp; the time of receipt was used"
             scope.warnings.append(where.lint("W402", message))
             return
-        if not isinstance(written, str):
+        if written.__class__ is not str:
             hint = "numbers need from_seconds(x) or from_millis(x)"
             raise plan.error(f"timestamp: needs text, got {describe(written)}", "timestamp", help=hint)
         try:
@@ -160,37 +156,43 @@ class Maker:
         """Add the platform and where the statement comes from."""
         origin = self.origin
         context = made.get("context")
-        if context is not None and not isinstance(context, dict):
+        if context is None:
+            context = {}
+        elif context.__class__ is not dict:
             return
-        context = context or {}
-        target = made.get("object")
-        about_activity = isinstance(target, dict) and target.get("objectType", "Activity") == "Activity"
-        if origin.platform is not None and about_activity:
-            context.setdefault("platform", origin.platform)
-        if origin.provenance and isinstance(context.get("extensions", {}), dict):
-            source = {"adapter": origin.adapter, "version": origin.version, "rule": scope.rule}
+        if origin.platform is not None and "platform" not in context:
+            target = made.get("object")
+            if target.__class__ is dict and target.get("objectType", "Activity") == "Activity":
+                context["platform"] = origin.platform
+        if origin.provenance:
+            source: dict[str, Any] = {
+                "adapter": origin.adapter,
+                "version": origin.version,
+                "rule": scope.rule,
+            }
             if self.delivery is not None:
                 source["delivery"] = self.delivery
-            context["extensions"] = {**context.get("extensions", {}), SOURCE_EXTENSION: source}
+            extensions = context.get("extensions")
+            if extensions is None:
+                context["extensions"] = {SOURCE_EXTENSION: source}
+            elif extensions.__class__ is dict:
+                context["extensions"] = {**extensions, SOURCE_EXTENSION: source}
         if context:
             made["context"] = context
-        else:
-            made.pop("context", None)
 
     def check(self, made: dict[str, Any], plan: StatementPlan) -> None:
         """What xAPI requires of every statement, and what the rule requires besides."""
         actor = made.get("actor")
         if actor is None:
             raise plan.error("missing required actor: no candidate has a value", "actor")
-        if not isinstance(actor, dict) or not _identified(actor):
+        if actor.__class__ is not dict or not _identified(actor):
             hint = "an actor has an account, mbox, mbox_sha1sum or openid"
             raise plan.error("missing required identifier of actor", "actor", help=hint)
-        if _at(made, "verb.id") is None:
+        verb, target = made.get("verb"), made.get("object")
+        if verb.__class__ is not dict or verb.get("id") is None:
             raise plan.error("missing required verb.id", "verb.id")
-        if _at(made, "object.id") is None and _at(made, "object.objectType") in (
-            None,
-            "Activity",
-            "StatementRef",
+        if target.__class__ is not dict or (
+            target.get("id") is None and target.get("objectType") in _WITH_ID
         ):
             raise plan.error("missing required object.id", "object.id")
         for field in self.required:
@@ -199,11 +201,11 @@ class Maker:
 
 
 def _identified(actor: dict[str, Any]) -> bool:
+    account = actor.get("account")
+    if account.__class__ is dict:
+        return bool(account.get("homePage") and account.get("name"))
     if actor.get("objectType") == "Group" and actor.get("member"):
         return True
-    account = actor.get("account")
-    if isinstance(account, dict) and not (account.get("homePage") and account.get("name")):
-        return False
     return any(actor.get(key) for key in _IDENTIFIERS)
 
 
@@ -219,30 +221,6 @@ def _at(value: Any, path: str) -> Any:
 @lru_cache(maxsize=1024)
 def _canonical_time(written: str, timezone: str | None) -> str:
     return rfc3339(instant(written, timezone))
-
-
-def _measure(value: Any, limit: int) -> int:
-    """Roughly how long a value is as JSON; stops counting beyond the limit."""
-    total = 0
-    pending = [value]
-    while pending and total <= limit:
-        found = pending.pop()
-        kind = found.__class__
-        if kind is str:
-            total += len(found) + 3
-        elif kind is dict:
-            for key, inner in found.items():
-                total += len(key) + 4
-                if inner.__class__ is str:
-                    total += len(inner) + 3
-                else:
-                    pending.append(inner)
-        elif kind is list:
-            total += len(found)
-            pending.extend(found)
-        else:
-            total += 8
-    return total
 
 
 def field_places(node: Node, fragments: Mapping[str, Node]) -> dict[str, Place]:

@@ -18,14 +18,17 @@ from adapters.expressions.environment import (
     Origin,
     PayloadPath,
 )
+from adapters.expressions.inline import LONG, Constant, Entry, Joined, map_of, shaped, text_at
 from adapters.expressions.lexer import unknown
 from adapters.expressions.scope import Scope
-from adapters.expressions.syntax import Expression
+from adapters.expressions.syntax import Binary, Call, Conditional, Expression, Literal, Unary, constant_path
 from adapters.expressions.values import EvaluationError, condition, describe, sized, text
+from adapters.functions.registry import FUNCTIONS
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
 
 MAX_EXPANSIONS = 2_000
-_DIRECTIVES = frozenset({"$use", "with", "$case", "$each", "as", "value"})
+_SCALAR_GROUPS = frozenset({"ids", "numbers", "text", "times"})
+_SMALL_RESULTS = frozenset({"score", "language_map", "response", "has", "empty", "bool", "string", "json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,32 @@ def _closing_brace(source: str, at: int) -> int | None:
             return at
         at += 1
     return None
+
+
+def may_be_large(node: Node) -> bool:
+    """Whether a value is an expression that can come to a list or object of any size."""
+    if not isinstance(node, ScalarNode) or not isinstance(node.value, str) or "${" not in node.value:
+        return False
+    try:
+        parts = pieces(node)
+        return len(parts) == 1 and isinstance(parts[0], Piece) and _large(parse_piece(node, parts[0]))
+    except CompileError:
+        return False
+
+
+def _large(expression: Expression) -> bool:
+    if isinstance(expression, Conditional):
+        parts = (expression.then, *((expression.otherwise,) if expression.otherwise is not None else ()))
+        return any(map(_large, parts))
+    if isinstance(expression, Binary):
+        return expression.operator in ("??", "+") and (_large(expression.left) or _large(expression.right))
+    if isinstance(expression, Call):
+        entry = FUNCTIONS.get(expression.name)
+        return entry is None or not (entry.group in _SCALAR_GROUPS or entry.name in _SMALL_RESULTS)
+    path = constant_path(expression)
+    if path is not None and path[0] == "identity":
+        return False
+    return not isinstance(expression, (Literal, Unary))
 
 
 def bare(node: ScalarNode) -> Piece:
@@ -152,6 +181,7 @@ class Templates:
 
     def scalar(self, node: ScalarNode, env: Env) -> Closure:
         value = node.value
+        env.collected.leaves += 1
         if not isinstance(value, str) or "${" not in value:
             return _traced_leaf(_constant(value), node, env)
         try:
@@ -175,12 +205,13 @@ class Templates:
 
         def build(scope: Scope) -> Any:
             found = [value for item in items if (value := item(scope)) is not None and value != {}]
+            scope.emit_whole(found)
             return found or None
 
         return build
 
     def mapping(self, node: MapNode, env: Env, *, keep_empty: bool) -> Closure:
-        fixed: list[tuple[str, Closure]] = []
+        fixed: list[Entry] = []
         dynamic: list[tuple[Closure, Closure, ScalarNode]] = []
         for key, value in node.items.items():
             written = node.keys[key]
@@ -194,7 +225,7 @@ class Templates:
             elif "${" in key:
                 dynamic.append((self.scalar(replace(written, value=key), env), closure, written))
             else:
-                fixed.append((key, _traced_part(key, closure, env)))
+                fixed.append((key, _traced_part(key, closure, env), may_be_large(value)))
         return _mapping(fixed, dynamic, keep_empty=keep_empty)
 
     def case(self, node: MapNode, env: Env) -> Closure:
@@ -243,9 +274,11 @@ class Templates:
 
         def build(scope: Scope) -> Any:
             found = []
-            for _ in iterate(items, slots, scope, node.items["$each"]):
+            for index, item in enumerate(elements(items, scope, node.items["$each"])):
+                scope.locals[slots[0]], scope.locals[slots[1]] = item, index
                 made = value(scope)
                 if made is not None and made != {}:
+                    scope.emit(len(made) if made.__class__ is str else 16)
                     found.append(made)
             return found or None
 
@@ -327,22 +360,19 @@ class Templates:
         return None
 
 
-def iterate(items: Closure, slots: tuple[int, int], scope: Scope, node: Node) -> Any:
-    """Run through a list, setting the loop variable and `index` before each step."""
+def elements(items: Closure, scope: Scope, node: Node) -> list[Any]:
+    """The elements of a loop's list, paid for; an absent list has none."""
     found = items(scope)
     if found is None:
-        return
+        return []
     if not isinstance(found, list):
         error = EvaluationError(f"a list is wanted, got {describe(found)}")
         error.place = node.place
         raise error
     if scope.trace is not None:
         scope.trace.iterate(found)
-    for index, item in enumerate(found):
-        scope.spend(1)
-        scope.locals[slots[0]] = item
-        scope.locals[slots[1]] = index
-        yield item
+    scope.spend(len(found))
+    return found
 
 
 def merged(base: Any, over: Any) -> Any:
@@ -366,47 +396,32 @@ def _empty(scope: Scope) -> dict[str, Any]:
 
 
 def _constant(value: Any) -> Closure:
-    return lambda scope: value
+    return shaped(lambda scope: value, Constant(value))
 
 
 def _joined(parts: tuple[str | Closure, ...], node: ScalarNode) -> Closure:
+    place = node.place
+
     def build(scope: Scope) -> str | None:
-        found: list[str] = []
-        try:
-            for part in parts:
-                if part.__class__ is str:
-                    found.append(part)
-                    continue
-                value = part(scope)  # type: ignore[operator]
-                if value is None:
-                    return None
-                found.append(value if value.__class__ is str else text(value))
-            whole = "".join(found)
-            if len(whole) > 1024:
-                scope.charge(sized(whole))
-        except EvaluationError as error:
-            error.place = error.place or node.place
-            raise
+        values = [part if isinstance(part, str) else part(scope) for part in parts]
+        if any(value is None for value in values):
+            return None
+        found = [value if value.__class__ is str else text_at(value, place) for value in values]
+        whole = "".join(found)
+        if len(whole) > LONG:
+            scope.charge(sized(whole))
         return whole
 
-    return build
+    return shaped(build, Joined(parts, place))
 
 
 def _mapping(
-    fixed: list[tuple[str, Closure]],
+    fixed: list[Entry],
     dynamic: list[tuple[Closure, Closure, ScalarNode]],
     *,
     keep_empty: bool,
 ) -> Closure:
-    def build(scope: Scope) -> Any:
-        made: dict[str, Any] = {}
-        for key, value in fixed:
-            found = value(scope)
-            if found is None or (found.__class__ is dict and not found and not keep_empty):
-                continue
-            made[key] = found
-        return made or None
-
+    build = map_of(tuple(fixed), keep_empty=keep_empty)
     if not dynamic:
         return build
 
@@ -416,6 +431,7 @@ def _mapping(
             name, found = key(scope), value(scope)
             if name is None or found is None or (found == {} and not keep_empty):
                 continue
+            scope.emit_whole(found)
             try:
                 made[text(name)] = found
             except EvaluationError as error:

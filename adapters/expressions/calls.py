@@ -1,4 +1,4 @@
-"""Calling a function of the language: absent arguments, and paying for long ones."""
+"""Calling a function of the language: absent arguments, paying for long ones, and the place of errors."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from adapters.expressions.environment import Closure
+from adapters.expressions.inline import Applied, shaped
 from adapters.expressions.scope import Scope
+from adapters.expressions.values import EvaluationError
 from adapters.functions.registry import Function
+from adapters.yaml_source import Place
+
+_LARGE = (str, list, dict)
+_SMALL = 64
 
 
 def arity(entry: Function) -> str:
+    """How many arguments a function takes, in words."""
     if entry.most is None:
         return f"at least {entry.least} argument{'s' if entry.least != 1 else ''}"
     if entry.least == entry.most:
@@ -18,41 +25,59 @@ def arity(entry: Function) -> str:
     return f"{entry.least} to {entry.most} arguments"
 
 
-_LARGE = (str, list, dict)
+def calling(entry: Function, args: tuple[Closure, ...], place: Callable[[], Place]) -> Closure:
+    """A closure that evaluates the arguments and calls; errors and warnings carry the function's name."""
+    apply, seen = _applying(entry, place), entry.absent == "seen"
+    form = Applied(apply, args, seen)
+    if len(args) == 1:
+        arg = args[0]
 
-
-def calling(entry: Function, args: tuple[Closure, ...]) -> Closure:
-    call, seen, scoped = entry.call, entry.absent == "seen", entry.scoped
-    if len(args) == 1 and not scoped:
-        return _calling_one(call, args[0], seen=seen)
-
-    def run(scope: Scope) -> Any:
-        values = []
-        for arg in args:
+        def run_one(scope: Scope) -> Any:
             value = arg(scope)
-            if value is None and not seen:
-                return None
-            if isinstance(value, _LARGE) and len(value) > 16:
-                scope.charge(value)
-            values.append(value)
-        result = call(scope, *values) if scoped else call(*values)
-        if isinstance(result, _LARGE) and len(result) > 16:
-            scope.charge(result)
-        return result
+            return apply(scope, value) if value is not None or seen else None
 
-    return run
+        return shaped(run_one, form)
 
-
-def _calling_one(call: Callable[[Any], Any], arg: Closure, *, seen: bool) -> Closure:
     def run(scope: Scope) -> Any:
-        value = arg(scope)
-        if value is None and not seen:
+        values = [arg(scope) for arg in args]
+        if not seen and any(value is None for value in values):
             return None
-        if isinstance(value, _LARGE) and len(value) > 16:
-            scope.charge(value)
-        result = call(value)
-        if isinstance(result, _LARGE) and len(result) > 16:
-            scope.charge(result)
+        return apply(scope, *values)
+
+    return shaped(run, form)
+
+
+def located(error: EvaluationError, name: str, place: Callable[[], Place]) -> EvaluationError:
+    """The error with the place and name of the innermost call it left."""
+    if error.place is None:
+        error.place = place()
+        error.message = f"{name}: {error.message}"
+    return error
+
+
+def _applying(entry: Function, place: Callable[[], Place]) -> Callable[..., Any]:
+    """The function for arguments that are evaluated already and, unless it looks at absence, present."""
+    call, name = entry.call, entry.name
+
+    def apply(scope: Scope, *values: Any) -> Any:
+        try:
+            for value in values:
+                if isinstance(value, _LARGE) and len(value) > _SMALL:
+                    scope.charge(value)
+            result = call(*values)
+            if isinstance(result, _LARGE) and len(result) > _SMALL:
+                scope.charge(result)
+        except EvaluationError as error:
+            raise located(error, name, place) from None
         return result
 
-    return run
+    def apply_scoped(scope: Scope, *values: Any) -> Any:
+        try:
+            result = call(scope, *values)
+        except EvaluationError as error:
+            raise located(error, name, place) from None
+        if scope.pending:
+            scope.place_pending(place(), name)
+        return result
+
+    return apply_scoped if entry.scoped else apply

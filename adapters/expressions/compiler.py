@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from adapters.expressions.calls import arity, calling
+from adapters.expressions.calls import arity, calling, located
 from adapters.expressions.environment import (
     Closure,
     CompileError,
@@ -17,8 +17,9 @@ from adapters.expressions.environment import (
     Read,
     Site,
 )
+from adapters.expressions.inline import Applied, Body, Constant, Kept, LocalValue, Steps, form_of, shaped
 from adapters.expressions.lexer import ExpressionSyntaxError, unknown
-from adapters.expressions.operators import BINARY, MACROS
+from adapters.expressions.operators import BINARY, MACROS, among, literal_words
 from adapters.expressions.parser import parse
 from adapters.expressions.scope import Scope
 from adapters.expressions.syntax import (
@@ -43,7 +44,7 @@ from adapters.expressions.values import (
     step,
 )
 from adapters.functions.registry import FUNCTIONS, Function
-from adapters.yaml_source import ScalarNode
+from adapters.yaml_source import Place, ScalarNode
 
 PAYLOAD_ROOTS = frozenset({"body", "item", "headers", "query"})
 _MEMBERS = frozenset({"vars", "identity", "directory"})
@@ -111,9 +112,13 @@ class _Compiler:
 
     def literal(self, expression: Literal) -> Closure:
         value = expression.value
-        return lambda scope: value
+        return shaped(lambda scope: value, Constant(value))
 
     def list_of(self, expression: ListOf) -> Closure:
+        if all(isinstance(item, Literal) for item in expression.items):
+            constant = [item.value for item in expression.items if isinstance(item, Literal)]
+            present = [value for value in constant if value is not None]
+            return lambda scope: list(present)
         items = tuple(self.compile(item) for item in expression.items)
         return lambda scope: [value for item in items if (value := item(scope)) is not None]
 
@@ -121,7 +126,7 @@ class _Compiler:
         name, env = expression.name, self.env
         if name in env.locals:
             slot = env.locals[name].slot
-            return lambda scope: scope.locals.get(slot)
+            return shaped(lambda scope: scope.locals.get(slot), LocalValue(slot))
         if name in _MEMBERS and name in env.names:
             raise self.error("E105", f"{name} needs a name after it, such as {name}.example", expression)
         if name not in env.names:
@@ -131,6 +136,8 @@ class _Compiler:
             raise self.error("E102", self.unknown_name(name, known), expression)
         if name == "remembered":
             return lambda scope: scope.lookups.remembered if scope.lookups is not None else None
+        if name == "body":
+            return shaped(lambda scope: scope.body, Body())
         return operator.attrgetter(name)
 
     def unknown_name(self, name: str, known: list[str]) -> str:
@@ -159,27 +166,13 @@ class _Compiler:
         constants = list(path[1])
         if path[0] == "headers" and path[0] not in self.env.locals and isinstance(constants[0], str):
             constants[0] = constants[0].lower()
-        return self.constant_steps(base, constants, root=path[0] if isinstance(of, Name) else None)
+        return self.constant_steps(base, constants)
 
-    def constant_steps(self, base: Closure, keys: list[str | int], *, root: str | None) -> Closure:
+    def constant_steps(self, base: Closure, keys: list[str | int]) -> Closure:
         if self.env.tracing:
             return self.traced_steps(base, keys)
         if all(isinstance(key, str) for key in keys):
-            names = tuple(keys)
-            if root == "body" and root not in self.env.locals:
-                return _body_steps(names)
-            if len(names) == 1:
-                return _one_step(base, names[0])
-
-            def by_name(scope: Scope) -> Any:
-                value = base(scope)
-                for name in names:
-                    if value.__class__ is not dict:
-                        return None
-                    value = value.get(name)
-                return value
-
-            return by_name
+            return shaped(_steps(base, tuple(map(str, keys))), Steps(base, tuple(map(str, keys))))
 
         def by_key(scope: Scope) -> Any:
             value = base(scope)
@@ -239,7 +232,7 @@ class _Compiler:
             message = f"directory.{name} is not declared under `directory:`, so it is always absent"
             self.env.report(self.origin.at(expression).lint("W130", message))
             base = _absent
-        return base if not rest else self.constant_steps(base, rest, root=None)
+        return base if not rest else self.constant_steps(base, rest)
 
     def variable(self, name: str, expression: Expression) -> Closure:
         if name not in self.env.variables:
@@ -261,7 +254,7 @@ class _Compiler:
             value = kept[slot] = build(scope)
             return value
 
-        return run
+        return shaped(run, Kept(slot, run))
 
     def call(self, expression: Call) -> Closure:
         entry = FUNCTIONS.get(expression.name)
@@ -275,34 +268,22 @@ class _Compiler:
             raise self.error("E105", message, expression)
         self.warn_precedence(expression)
         args = tuple(self.compile(arg) for arg in expression.args)
-        if entry.build is not None:
-            built = entry.build(Site(self.env, self.origin, expression), expression.args, args)
-            return self.named(expression, entry, built)
-        return self.named(expression, entry, calling(entry, args))
+        origin = self.origin
+
+        def place() -> Place:
+            return origin.at(expression)
+
+        if entry.build is None:
+            return calling(entry, args, place)
+        return _named(
+            entry.name, entry.build(Site(self.env, origin, expression), expression.args, args), place
+        )
 
     def unknown_function(self, expression: Call, entry: Function | None) -> str:
         if entry is not None:
             return f"{entry.name}() is available under `receive:` only"
         usable = [name for name, one in FUNCTIONS.items() if one.where != "receive" or self.env.receiving]
         return unknown("function", expression.name, usable)
-
-    def named(self, expression: Call, entry: Function, run: Closure) -> Closure:
-        """Errors and warnings of a function carry its name and place."""
-        origin, name, scoped = self.origin, entry.name, entry.scoped
-
-        def calling(scope: Scope) -> Any:
-            try:
-                value = run(scope)
-            except EvaluationError as error:
-                if error.place is None:
-                    error.place = origin.at(expression)
-                    error.message = f"{name}: {error.message}"
-                raise
-            if scoped and scope.pending:
-                scope.place_pending(origin.at(expression), name)
-            return value
-
-        return calling
 
     def warn_precedence(self, expression: Call) -> None:
         left = expression.args[0] if expression.args else None
@@ -356,6 +337,9 @@ class _Compiler:
 
     def binary(self, expression: Binary) -> Closure:
         left, right = self.compile(expression.left), self.compile(expression.right)
+        words = literal_words(expression.right)
+        if words is not None and expression.operator in ("in", "not in"):
+            return self.guarded(expression, among(left, words, wanted=expression.operator == "in"))
         if expression.operator == "??":
             return lambda scope: right(scope) if (value := left(scope)) is None else value
         if expression.operator in ("==", "!="):
@@ -390,19 +374,42 @@ def _absent(scope: Scope) -> None:
     return None
 
 
-def _one_step(base: Closure, name: str | int) -> Closure:
+def _named(name: str, run: Closure, place: Callable[[], Place]) -> Closure:
+    """A function prepared at load time, whose errors carry its name and place."""
+
+    def guard(scope: Scope) -> Any:
+        try:
+            return run(scope)
+        except EvaluationError as error:
+            raise located(error, name, place) from None
+
+    form = form_of(run)
+    if not isinstance(form, Applied):
+        return guard
+    apply = form.apply
+
+    def guarded(scope: Scope, *args: Any) -> Any:
+        try:
+            return apply(scope, *args)
+        except EvaluationError as error:
+            raise located(error, name, place) from None
+
+    return shaped(guard, Applied(guarded, form.args, form.seen))
+
+
+def _steps(base: Closure, names: tuple[str, ...]) -> Closure:
+    """The commonest expression: constant keys below a value."""
+    if len(names) == 1:
+        name = names[0]
+
+        def one(scope: Scope) -> Any:
+            value = base(scope)
+            return value.get(name) if value.__class__ is dict else None
+
+        return one
+
     def run(scope: Scope) -> Any:
         value = base(scope)
-        return value.get(name) if value.__class__ is dict else None
-
-    return run
-
-
-def _body_steps(names: tuple[str | int, ...]) -> Closure:
-    """The commonest expression of all: a path into the body."""
-
-    def run(scope: Scope) -> Any:
-        value = scope.body
         for name in names:
             if value.__class__ is not dict:
                 return None

@@ -66,6 +66,7 @@ class Collected:
     tables_used: set[str] = field(default_factory=set)
     fragments_used: set[str] = field(default_factory=set)
     expansions: int = 0
+    leaves: int = 0
     slots: count[int] = field(default_factory=count)
 
 

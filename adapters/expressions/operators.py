@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope
+from adapters.expressions.syntax import Expression, ListOf, Literal
 from adapters.expressions.values import (
     EvaluationError,
     bounded,
@@ -137,6 +138,25 @@ def _both(left: Closure, right: Closure) -> Closure:
 
 def _either(left: Closure, right: Closure) -> Closure:
     return lambda scope: condition(left(scope)) or condition(right(scope))
+
+
+def literal_words(expression: Expression) -> frozenset[str] | None:
+    """The texts of a list that is written out and holds nothing else."""
+    if not isinstance(expression, ListOf):
+        return None
+    words = [item.value for item in expression.items if isinstance(item, Literal)]
+    texts = [word for word in words if isinstance(word, str)]
+    return frozenset(texts) if len(texts) == len(expression.items) else None
+
+
+def among(left: Closure, words: frozenset[str], *, wanted: bool) -> Closure:
+    """`left in ['a', 'b']`: the commonest membership, without going through the list."""
+
+    def run(scope: Scope) -> bool:
+        value = left(scope)
+        return (value.__class__ is str and value in words) is wanted
+
+    return run
 
 
 BINARY: dict[str, Callable[[Closure, Closure], Closure]] = {

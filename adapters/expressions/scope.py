@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from adapters.yaml_source import Place
 
 MAX_STEPS = 100_000
+MAX_OUTPUT = 1024 * 1024
+_TOO_LARGE = "the statements of this event are larger than 1 MiB"
 
 
 class Scope:
@@ -33,6 +35,7 @@ class Scope:
         "query",
         "raw_body",
         "received_at",
+        "room",
         "rule",
         "secret",
         "secrets",
@@ -62,6 +65,7 @@ class Scope:
         self.warnings: list[Lint] = []
         self.pending: list[str] = []
         self.steps = MAX_STEPS
+        self.room = 4 * MAX_OUTPUT
         self.trace: Trace | None = None
         self.raw_body: str | None = None
         self.url: str | None = None
@@ -84,6 +88,26 @@ class Scope:
         if self.steps < 0:
             raise EvaluationError(f"more than {MAX_STEPS} list steps in one event", code="R202")
 
+    def emit(self, length: int) -> None:
+        """Count long output roughly, so that it is never built beyond a few times the limit."""
+        self.room -= length
+        if self.room < 0:
+            raise EvaluationError(_TOO_LARGE, code="R201")
+
+    def emit_whole(self, value: Any) -> None:
+        """Count a list or object of the payload that goes into a statement as it is."""
+        self.emit(measure(value, self.room))
+
+    def check_output(self, statements: list[Any], leaves: int) -> None:
+        """Hold the statements of an event to the limit; nothing is measured where they cannot reach it.
+
+        A leaf that was not counted by `emit` takes less than 256 bytes with its key.
+        """
+        if leaves * 256 + 4 * MAX_OUTPUT - self.room <= MAX_OUTPUT:
+            return
+        if measure(statements, MAX_OUTPUT) > MAX_OUTPUT:
+            raise EvaluationError(_TOO_LARGE, code="R201")
+
     def charge(self, value: Any) -> None:
         """Pay for going through a long text, list or object once."""
         if value.__class__ is str:
@@ -100,3 +124,27 @@ class Scope:
             if isinstance(found, (list, dict)):
                 self.spend(len(found))
                 pending.extend(found.values() if isinstance(found, dict) else found)
+
+
+def measure(value: Any, limit: int) -> int:
+    """Roughly how long a value is as JSON; stops counting beyond the limit."""
+    total = 0
+    pending = [value]
+    while pending and total <= limit:
+        found = pending.pop()
+        kind = found.__class__
+        if kind is str:
+            total += len(found) + 3
+        elif kind is dict:
+            for key, inner in found.items():
+                total += len(key) + 4
+                if inner.__class__ is str:
+                    total += len(inner) + 3
+                else:
+                    pending.append(inner)
+        elif kind is list:
+            total += len(found)
+            pending.extend(found)
+        else:
+            total += 8
+    return total

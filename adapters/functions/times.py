@@ -66,12 +66,11 @@ def _localised(naive: datetime, timezone: str | None) -> datetime:
 
 def rfc3339(moment: datetime) -> str:
     """An instant in UTC, with a fraction only where there is one."""
-    whole = moment.astimezone(UTC)
-    written = whole.strftime("%Y-%m-%dT%H:%M:%S") if whole.year > 999 else whole.isoformat()[:19]
-    if whole.microsecond:
-        fraction = f"{whole.microsecond:06}"
-        written += "." + (fraction[:3] if fraction.endswith("000") else fraction)
-    return written + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    fraction = moment.microsecond
+    precision = "seconds" if not fraction else "microseconds" if fraction % 1000 else "milliseconds"
+    return moment.isoformat(timespec=precision)[:-6] + "Z"
 
 
 def duration(seconds: int | float) -> str:

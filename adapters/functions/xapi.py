@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.expressions.environment import Closure, Site
+from adapters.expressions.inline import Applied, shaped
 from adapters.expressions.lexer import unknown
 from adapters.expressions.syntax import Expression, Literal
 from adapters.expressions.values import EvaluationError, bounded, number, text
@@ -21,12 +22,16 @@ def score(
     """An xAPI score with `scaled` = (raw - min) / (max - min); out of range: clamp, omit or error."""
     if raw is None:
         return None
+    plain = raw.__class__ is int and maximum.__class__ is int and minimum == 0
+    if plain and 0 <= raw <= maximum < 2**53 and maximum:  # the commonest case, without detours
+        return {"raw": raw, "min": 0, "max": maximum, "scaled": round(raw / maximum, 4)}
     if over not in _OVER:
         raise EvaluationError("`over` is 'clamp', 'omit' or 'error'")
-    value = _rounded(number(raw))
+    value = raw if raw.__class__ is int else _rounded(number(raw))
     if maximum is None:
         return {"raw": value}
-    low, high = _rounded(number(minimum if minimum is not None else 0)), _rounded(number(maximum))
+    low = 0 if minimum is None or minimum == 0 else _rounded(number(minimum))
+    high = maximum if maximum.__class__ is int else _rounded(number(maximum))
     if high <= low:
         return {"raw": value}
     if low <= value <= high:
@@ -79,8 +84,7 @@ def lookup(site: Site, terms: tuple[Expression, ...], args: tuple[Closure, ...])
     key, fallback = args[1], table.get("*")
     otherwise = args[2] if len(args) == 3 else None
 
-    def run(scope: Any) -> Any:
-        wanted = key(scope)
+    def apply(scope: Any, wanted: Any) -> Any:
         found = None
         if wanted is not None:
             found = table.get(wanted if wanted.__class__ is str else text(wanted))
@@ -90,4 +94,4 @@ def lookup(site: Site, terms: tuple[Expression, ...], args: tuple[Closure, ...])
             return otherwise(scope)
         return found
 
-    return run
+    return shaped(lambda scope: apply(scope, key(scope)), Applied(apply, (key,), seen=True))

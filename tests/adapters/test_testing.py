@@ -89,7 +89,7 @@ def test_an_exact_comparison_reports_what_was_not_expected() -> None:
         (
             "  payload: { verb: jined }\n",
             (
-                "failed: sample.yaml:6:7  error R104  verb 'jined' is not in the vocabulary; "
+                "failed: sample.yaml:6:13  error R104  verb 'jined' is not in the vocabulary; "
                 "did you mean 'joined'?"
             ),
         ),

@@ -23,8 +23,9 @@ from adapters.expressions.inline import (
 )
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError
+from adapters.interpolation import may_be_large
 from adapters.shorthand import GROUPINGS, Shorthand
-from adapters.templates import Templates, may_be_large
+from adapters.templates import Templates
 from adapters.vocabulary import is_iri
 from adapters.yaml_source import ListNode, MapNode, Node, Place, ScalarNode
 

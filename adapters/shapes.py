@@ -9,9 +9,9 @@ from adapters.expressions.compiler import parse_at
 from adapters.expressions.environment import CompileError
 from adapters.expressions.syntax import Binary, Call, Conditional, Expression, Literal
 from adapters.grammar import STATEMENT
+from adapters.interpolation import Piece, pieces
 from adapters.lints import Lint, suggest
 from adapters.shorthand import ACTIVITY_KEYS, GROUPINGS
-from adapters.templates import Piece, pieces
 from adapters.vocabulary import Vocabulary, is_iri
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
 

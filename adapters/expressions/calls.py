@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adapters.expressions.environment import Closure
-from adapters.expressions.inline import Applied, shaped
+from adapters.expressions.inline import Applied, form_of, shaped
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError
 from adapters.functions.registry import Function
@@ -81,3 +81,26 @@ def _applying(entry: Function, place: Callable[[], Place]) -> Callable[..., Any]
         return result
 
     return apply_scoped if entry.scoped else apply
+
+
+def named(name: str, run: Closure, place: Callable[[], Place]) -> Closure:
+    """A function prepared at load time, whose errors carry its name and place."""
+
+    def guard(scope: Scope) -> Any:
+        try:
+            return run(scope)
+        except EvaluationError as error:
+            raise located(error, name, place) from None
+
+    form = form_of(run)
+    if not isinstance(form, Applied):
+        return guard
+    apply = form.apply
+
+    def guarded(scope: Scope, *args: Any) -> Any:
+        try:
+            return apply(scope, *args)
+        except EvaluationError as error:
+            raise located(error, name, place) from None
+
+    return shaped(guard, Applied(guarded, form.args, form.seen))

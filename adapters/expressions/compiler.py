@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from adapters.expressions.calls import arity, calling, located
+from adapters.expressions.calls import arity, calling
 from adapters.expressions.environment import (
     Closure,
     CompileError,
@@ -17,9 +17,9 @@ from adapters.expressions.environment import (
     Read,
     Site,
 )
-from adapters.expressions.inline import Applied, Body, Constant, Kept, LocalValue, Steps, form_of, shaped
+from adapters.expressions.inline import Body, Constant, Kept, LocalValue, Steps, shaped
 from adapters.expressions.lexer import ExpressionSyntaxError, unknown
-from adapters.expressions.operators import BINARY, MACROS, among, literal_words
+from adapters.expressions.operators import BINARY, MACROS, among, literal_words, steps
 from adapters.expressions.parser import parse
 from adapters.expressions.scope import Scope
 from adapters.expressions.syntax import (
@@ -172,7 +172,7 @@ class _Compiler:
         if self.env.tracing:
             return self.traced_steps(base, keys)
         if all(isinstance(key, str) for key in keys):
-            return shaped(_steps(base, tuple(map(str, keys))), Steps(base, tuple(map(str, keys))))
+            return shaped(steps(base, tuple(map(str, keys))), Steps(base, tuple(map(str, keys))))
 
         def by_key(scope: Scope) -> Any:
             value = base(scope)
@@ -275,7 +275,7 @@ class _Compiler:
 
         if entry.build is None:
             return calling(entry, args, place)
-        return _named(
+        return named(
             entry.name, entry.build(Site(self.env, origin, expression), expression.args, args), place
         )
 
@@ -372,51 +372,6 @@ class _Compiler:
 
 def _absent(scope: Scope) -> None:
     return None
-
-
-def _named(name: str, run: Closure, place: Callable[[], Place]) -> Closure:
-    """A function prepared at load time, whose errors carry its name and place."""
-
-    def guard(scope: Scope) -> Any:
-        try:
-            return run(scope)
-        except EvaluationError as error:
-            raise located(error, name, place) from None
-
-    form = form_of(run)
-    if not isinstance(form, Applied):
-        return guard
-    apply = form.apply
-
-    def guarded(scope: Scope, *args: Any) -> Any:
-        try:
-            return apply(scope, *args)
-        except EvaluationError as error:
-            raise located(error, name, place) from None
-
-    return shaped(guard, Applied(guarded, form.args, form.seen))
-
-
-def _steps(base: Closure, names: tuple[str, ...]) -> Closure:
-    """The commonest expression: constant keys below a value."""
-    if len(names) == 1:
-        name = names[0]
-
-        def one(scope: Scope) -> Any:
-            value = base(scope)
-            return value.get(name) if value.__class__ is dict else None
-
-        return one
-
-    def run(scope: Scope) -> Any:
-        value = base(scope)
-        for name in names:
-            if value.__class__ is not dict:
-                return None
-            value = value.get(name)
-        return value
-
-    return run
 
 
 _COMPILE: dict[type, Callable[[_Compiler, Any], Closure]] = {

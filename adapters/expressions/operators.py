@@ -171,3 +171,25 @@ BINARY: dict[str, Callable[[Closure, Closure], Closure]] = {
     "not in": _membership(False),
     **{name: _ordering(name) for name in _ORDER},
 }
+
+
+def steps(base: Closure, names: tuple[str, ...]) -> Closure:
+    """The commonest expression: constant keys below a value."""
+    if len(names) == 1:
+        name = names[0]
+
+        def one(scope: Scope) -> Any:
+            value = base(scope)
+            return value.get(name) if value.__class__ is dict else None
+
+        return one
+
+    def run(scope: Scope) -> Any:
+        value = base(scope)
+        for name in names:
+            if value.__class__ is not dict:
+                return None
+            value = value.get(name)
+        return value
+
+    return run

@@ -12,6 +12,7 @@ import re2
 
 from adapters.expressions.environment import Closure, CompileError, Env
 from adapters.expressions.syntax import Call, Expression, Name, Step, children, constant_path
+from adapters.interpolation import Piece, bare, parse_piece, pieces
 from adapters.lints import suggest
 from adapters.model import Block, check, octets, seconds
 from adapters.receive.checks import AnyOf, Basic, Check, Signed, Token, Unchecked
@@ -19,7 +20,7 @@ from adapters.receive.decode import Decoder
 from adapters.receive.grammar import METHODS, UNDERSTOOD, UNSUPPORTED
 from adapters.receive.handshakes import Handshake
 from adapters.receive.signature import SignatureSpec, TimestampSpec
-from adapters.templates import Piece, Templates, bare, parse_piece, pieces
+from adapters.templates import Templates
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode, read_yaml, walk
 
 SECRET_FIELDS = ("secret", "password")

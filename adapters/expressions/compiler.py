@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from adapters.expressions.calls import arity, calling
+from adapters.expressions.calls import arity, calling, named
 from adapters.expressions.environment import (
     Closure,
     CompileError,

@@ -20,6 +20,8 @@ from gateway.xapi.document_queries import ActivityProfileQuery, AgentProfileQuer
 from gateway.xapi.documents import Kind, Outcome, Preconditions
 from gateway.xapi.versions import Version
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
 DocumentQuery = StateQuery | ActivityProfileQuery | AgentProfileQuery
 
 _SCOPES = {Kind.STATE: Scope.STATE, Kind.ACTIVITY_PROFILE: Scope.PROFILE, Kind.AGENT_PROFILE: Scope.PROFILE}
@@ -64,7 +66,7 @@ class Documents:
         grant.require(_SCOPES[query.kind], Scope.ALL_READ)
         since = None
         if query.since is not None:
-            since = dt.datetime.fromtimestamp(query.since / 1_000_000, dt.UTC)
+            since = _EPOCH + dt.timedelta(microseconds=query.since)  # exact, unlike a float
         return await self._documents.list(context_of(query), since)
 
     async def put(

@@ -7,7 +7,7 @@ import pytest
 from gateway.cmi5 import vocabulary as words
 from tests.cmi5.samples import au_xml, block_xml
 from tests.gateway import Gateway
-from tests.web.au import LEARNER, AU, api, course_xml, imported, launched, started, stored, verbs
+from tests.web.au import AU, LEARNER, api, course_xml, imported, launched, started, stored, verbs
 
 EXPERIENCED = "http://adlnet.gov/expapi/verbs/experienced"
 ABANDONED = "https://w3id.org/xapi/adl/verbs/abandoned"

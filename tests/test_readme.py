@@ -73,9 +73,13 @@ def test_every_link_leads_to_a_file() -> None:
 
 
 def test_every_page_of_the_documentation_can_be_found_from_the_readme() -> None:
-    linked = set(re.findall(r"\]\((docs/[^)#]+)\)", README))
-    pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
-    assert pages <= linked
+    found, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        found.add(page)
+        links = re.findall(r"\]\((?!https?:)([^)#]+\.md)", page.read_text())
+        waiting += {(page.parent / link).resolve() for link in links} - found - set(waiting)
+    assert set((ROOT / "docs").glob("*.md")) <= found
 
 
 def test_the_commands_that_are_named_exist() -> None:

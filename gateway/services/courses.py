@@ -26,6 +26,7 @@ from gateway.xapi import strict_json
 # Each waits for the disk once a file; a few at a time keep the database busy and memory small.
 _UPLOADS_AT_ONCE = 4
 _STRUCTURES_REMEMBERED = 64
+_UPLOAD_LASTS = dt.timedelta(days=1)  # longer than any upload takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,7 @@ class Courses:
         except BaseException:
             await self._files.discard(version_id)
             raise
+        await self._files.end(version_id)
         return ImportedCourse(stored=stored, course=course, warnings=imported.findings)
 
     async def add_version(self, course_id: UUID, file: BinaryIO, *, base: str) -> ImportedCourse:
@@ -93,7 +95,9 @@ class Courses:
         finally:
             if not added:
                 await self._files.discard(version_id)
-        if not added:
+        if added:
+            await self._files.end(version_id)
+        else:
             raise Conflict("another version of this course was imported at the same time; import it again")
         return ImportedCourse(stored=await self.get(course_id), course=course, warnings=imported.findings)
 
@@ -120,6 +124,7 @@ class Courses:
     ) -> CourseVersion:
         """Store the files of a version; what is there is removed again when one of them fails."""
         package = imported.package
+        await self._files.begin(version_id, now)
         try:
             if package is None:
                 sizes = [await self._files.write(version_id, STRUCTURE_FILE, _once(imported.structure))]
@@ -163,6 +168,16 @@ class Courses:
                 raise outcome
             sizes += outcome
         return sizes
+
+    async def sweep(self, older_than: dt.timedelta = _UPLOAD_LASTS) -> int:
+        """Remove what imports left whose process died; how many there were."""
+        left = await self._files.unfinished(self._clock() - older_than)
+        for version_id in left:
+            if await self._courses.version(version_id) is None:
+                await self._files.discard(version_id)
+            else:
+                await self._files.end(version_id)
+        return len(left)
 
     # -- reading -----------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ _GROUPS_IN_FLIGHT = 2
 _RECOVER_EVERY = 2.0  # seconds
 _NOTE_USE_EVERY = 20.0
 _ABANDON_EVERY = 15.0
+_SWEEP_EVERY = 3600.0
 
 
 def utc_now() -> dt.datetime:
@@ -115,6 +116,7 @@ class Services:
             tasks.create_task(enduring("recovery", self._recover))
             tasks.create_task(enduring("session use", self._note_session_use))
             tasks.create_task(enduring("lapsed sessions", self._abandon_lapsed))
+            tasks.create_task(enduring("unfinished imports", self._sweep_courses))
 
     async def _recover(self) -> None:
         while True:
@@ -133,3 +135,9 @@ class Services:
             if abandoned := await self.sessions.abandon_lapsed(idle=self._idle, lifetime=self._lifetime):
                 log.info("lapsed sessions abandoned", store=self.store.name, sessions=abandoned)
             await asyncio.sleep(_ABANDON_EVERY)
+
+    async def _sweep_courses(self) -> None:
+        while True:
+            if swept := await self.courses.sweep():
+                log.warning("unfinished imports removed", store=self.store.name, imports=swept)
+            await asyncio.sleep(_SWEEP_EVERY)

@@ -34,6 +34,19 @@ class CourseFiles:
         self._bucket = AsyncGridFSBucket(database, bucket_name=BUCKET)
         self._files = database[f"{BUCKET}.files"]
         self._chunks = database[f"{BUCKET}.chunks"]
+        self._uploads = database["course_uploads"]
+
+    async def begin(self, version: UUID, now: dt.datetime) -> None:
+        """Note that the files of a version are coming, so that they are found if the process dies."""
+        await self._uploads.insert_one({"_id": version, "begun": now})
+
+    async def end(self, version: UUID) -> None:
+        """The version is there, with all its files."""
+        await self._uploads.delete_one({"_id": version})
+
+    async def unfinished(self, begun_before: dt.datetime) -> list[UUID]:
+        """Versions whose upload began before a time and did not end."""
+        return [row["_id"] async for row in self._uploads.find({"begun": {"$lt": begun_before}})]
 
     async def write(self, version: UUID, path: str, content: AsyncIterator[bytes]) -> int:
         """Store a file; its size in bytes. When `content` raises, nothing of the file is kept."""
@@ -56,6 +69,7 @@ class CourseFiles:
         prefix = {"$gte": _id(version, ""), "$lt": _id(version, "") + "\U0010ffff"}
         await self._files.delete_many({"_id": prefix})
         await self._chunks.delete_many({"files_id": prefix})
+        await self.end(version)
 
     async def find(self, version: UUID, path: str) -> CourseFile | None:
         row = await self._files.find_one({"_id": _id(version, path)})

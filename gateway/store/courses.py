@@ -116,6 +116,8 @@ class Courses:
     async def list(self, *, search: str | None = None, limit: int = 100) -> list[StoredCourse]:
         """Courses, newest first; with `search` those whose title or publisher id holds that text."""
         condition: dict[str, Any] = {}
+        if search and "\0" in search:
+            return []  # nothing holds it, and a pattern cannot
         if search:
             holds = {"$regex": re.escape(search), "$options": "i"}
             condition = {"$or": [{"titles": holds}, {"publisher_id": holds}]}

@@ -162,8 +162,11 @@ class Sessions:
     ) -> list[Session]:
         """Open sessions that were not used since a time, or are older than another."""
         found: dict[UUID, Session] = {}
-        for key, bound in (("last_seen", silent_since), ("launched", launched_before)):
-            cursor = self._collection.find({"open": True, key: {"$lte": bound}}).sort(key).limit(limit)
+        bounds = (("last_seen", silent_since, "silent"), ("launched", launched_before, "old"))
+        for key, bound, index in bounds:
+            # The indexes of open sessions alone; others have all there ever were.
+            cursor = self._collection.find({"open": True, key: {"$lte": bound}}).hint(index)
+            cursor = cursor.sort(key).limit(limit)
             found |= {row["_id"]: _session(row) async for row in cursor}
         return list(found.values())
 

@@ -7,14 +7,14 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
 from gateway.cmi5 import vocabulary as words
 from tests.cmi5.samples import au_xml, structure_xml
-from tests.gateway import Gateway, Http, Reply, basic
+from tests.gateway import Gateway, Http, Reply
 
 LEARNER: dict[str, Any] = {
     "objectType": "Agent",
@@ -192,6 +192,3 @@ async def stored(gateway: Gateway, registration: str) -> list[dict[str, Any]]:
 async def verbs(gateway: Gateway, registration: str) -> list[str]:
     """What was done in a registration, in stored order, by the last words of the verbs."""
     return [words.word(statement["verb"]["id"]) for statement in await stored(gateway, registration)]
-
-
-__all__ = ["AU", "api", "basic", "course_xml", "course_zip", "imported", "launched", "replace", "started"]

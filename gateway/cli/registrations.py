@@ -16,11 +16,11 @@ from gateway.services.addresses import configured_addresses
 from gateway.services.course_views import (
     registration_summary,
     session_summary,
-    time_text,
     whole_registration,
 )
 from gateway.services.registrations import Enrolment
 from gateway.services.services import Services
+from gateway.services.texts import time_text
 
 
 @click.group()

@@ -4,8 +4,7 @@ say the same. Pure.
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.cmi5.launch import json_number
@@ -15,6 +14,7 @@ from gateway.cmi5.structure import AU, Course
 from gateway.cmi5.vocabulary import word
 from gateway.services.courses import ImportedCourse, stored_overrides
 from gateway.services.launches import Launched
+from gateway.services.texts import time_text, title_text
 from gateway.store.courses import CourseVersion, StoredCourse
 from gateway.store.refusals import StoredRefusal
 from gateway.store.registrations import Registration
@@ -136,17 +136,6 @@ def whole_session(session: Session, refusals: Sequence[StoredRefusal]) -> dict[s
             for refusal in refusals
         ],
     }
-
-
-def time_text(time: dt.datetime | None) -> str | None:
-    """`2026-01-31T10:15:00.000Z`."""
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None
-
-
-def title_text(title: Mapping[str, str]) -> str:
-    """One of the languages of a title: English if there is any, else the first."""
-    english = (text for tag, text in title.items() if tag.lower().partition("-")[0] == "en")
-    return next(english, None) or next(iter(title.values()), "")
 
 
 def _au(au: AU) -> dict[str, Any]:

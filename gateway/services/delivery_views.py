@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 from gateway.services.deliveries import Rehearsal
+from gateway.services.texts import time_text
 from gateway.store.delivery_records import Delivery, Outcome
 
 
@@ -87,11 +87,6 @@ def rehearsal(found: Rehearsal) -> dict[str, Any]:
         "statements": statements,
         "outcomes": outcomes(found.outcomes),
     }
-
-
-def time_text(time: dt.datetime | None) -> str | None:
-    """`2026-01-31T10:15:00.000Z`."""
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None
 
 
 def _body(body: bytes) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from gateway.errors import GatewayError
 from gateway.keys import SERVICES, SETTINGS
 from gateway.services.access import Grant, Scope
 from gateway.services.addresses import Addresses
-from gateway.services.course_views import time_text, title_text
 from gateway.services.mappings import Adapter
 from gateway.services.overview import MOST_COURSES, Overview, overview, readiness
+from gateway.services.texts import time_text, title_text
 from gateway.store.connection import translating
 from gateway.store.courses import StoredCourse
 from gateway.store.overview import ENOUGH, AdapterCounts, CourseCounts

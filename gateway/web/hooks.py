@@ -19,6 +19,7 @@ from gateway.services.mappings import Adapter
 from gateway.services.receiving import Receiving
 from gateway.services.services import utc_now
 from gateway.web.bodies import read_body
+from gateway.web.origins import origin
 from gateway.web.requests import SHOWN_PATH
 
 _REFUSALS: Mapping[int, tuple[str, str]] = {
@@ -69,11 +70,10 @@ def _receiving(request: web.Request) -> Receiving:
 
 def _as_sent(request: web.Request, body: bytes) -> Request:
     settings = request.config_dict[SETTINGS]
-    origin = settings.server.public_url or f"{request.scheme}://{request.host}"
     query = request.raw_path.partition("?")[2].partition("#")[0]
     return Request(
         method=request.method,
-        url=f"{origin.rstrip('/')}{request.raw_path}",
+        url=f"{origin(request)}{request.raw_path}",
         headers=tuple(request.headers.items()),
         query=tuple(parse_qsl(query, keep_blank_values=True)),
         body=body,

@@ -28,12 +28,20 @@ def addresses(request: web.Request) -> Addresses:
     """The gateway and its course content as the sender of the request reaches them."""
     server = request.config_dict[SETTINGS].server
     scheme, host = _scheme_and_host(request)
-    gateway = (server.public_url or f"{scheme}://{host}").rstrip("/")
     content = server.content_url
     if content is None:
         port = request.config_dict[CONTENT_PORT].number
         content = f"{scheme}://{_without_port(host)}:{port}"
-    return Addresses(gateway=f"{gateway}{server.base_path}", content=content.rstrip("/"))
+    return Addresses(gateway=f"{origin(request)}{server.base_path}", content=content.rstrip("/"))
+
+
+def origin(request: web.Request) -> str:
+    """Scheme, host and port of the gateway as the sender of the request reaches it."""
+    configured = request.config_dict[SETTINGS].server.public_url
+    if configured:
+        return configured.rstrip("/")
+    scheme, host = _scheme_and_host(request)
+    return f"{scheme}://{host}"
 
 
 def _scheme_and_host(request: web.Request) -> tuple[str, str]:

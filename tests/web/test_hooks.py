@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from gateway.web.hooks import remote_address
 from tests.gateway import Gateway, Reply
 from tests.vendors import (
     ACME,
+    ACME_SECRET,
     ZOOM_SECRET,
     acme_headers,
     acme_item,
@@ -365,3 +367,40 @@ def test_only_trusted_proxies_say_who_called(
     peer: str | None, forwarded: list[str], expected: str | None
 ) -> None:
     assert remote_address(peer, forwarded, [ip_network("10.0.0.0/8")]) == expected
+
+
+SIGNED_URL = """\
+adapter: acme
+version: 1
+source: { platform: Acme, home_page: https://acme.example, language: en }
+receive:
+  verify:
+    - digest:
+        algorithm: sha256
+        message: ${ url }${ raw_body }${ secret }
+        secret: ${ secret('ACME_SECRET') }
+        signature: { header: x-acme-signature }
+  event_id: ${ body.id }
+rules:
+  - name: noise
+    match: { body.type: ping }
+    ignore: true
+"""
+
+
+async def test_a_signature_over_the_url_holds_behind_a_trusted_proxy(
+    serve: Callable[..., AbstractAsyncContextManager[Gateway]], mappings_folder: Callable[..., Path]
+) -> None:
+    folder = mappings_folder(SIGNED_URL)
+    body = b'{"id": "1", "type": "ping"}'
+    signed = b"https://lrs.example.org/hooks/acme" + body + ACME_SECRET.encode()
+    headers = {
+        "Content-Type": "application/json",
+        "X-Acme-Signature": hashlib.sha256(signed).hexdigest(),
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "lrs.example.org",
+    }
+    async with serve(hooks__mappings=str(folder)) as gateway:
+        assert (await gateway.http().post("/hooks/acme", data=body, headers=headers)).status == 401
+    async with serve(hooks__mappings=str(folder), server__trusted_proxies=["127.0.0.0/8"]) as gateway:
+        assert (await gateway.http().post("/hooks/acme", data=body, headers=headers)).status == 200

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.services.course_views import time_text as time_text
-from gateway.services.course_views import title_text as title_text
+from gateway.services.texts import time_text as time_text
+from gateway.services.texts import title_text as title_text
 from gateway.xapi import strict_json
 
 

@@ -8,9 +8,10 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from gateway.services.course_views import registration_summary, time_text, whole_registration
+from gateway.services.course_views import registration_summary, whole_registration
 from gateway.services.registrations import Enrolment, check_learner
 from gateway.services.services import Services
+from gateway.services.texts import time_text
 from gateway.store.registrations import Registration
 from gateway.web.api.access import cmi5
 from gateway.web.api.answers import answer

@@ -10,11 +10,13 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from pymongo import MongoClient
+from pymongo import MongoClient, WriteConcern
+from pymongo.asynchronous.database import AsyncDatabase
 
 from gateway.store.embedded import EmbeddedMongo
 from gateway.store.mongod import EmbeddedMongoError
@@ -31,6 +33,19 @@ or point at a disposable replica set: MONGODB_URI='mongodb://127.0.0.1:27017/?re
 
 def new_database_name() -> str:
     return f"{PREFIX}_{int(time.time()):x}_{secrets.token_hex(4)}"
+
+
+async def empty_database(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """Delete every document; collections and indexes stay."""
+    for name in await database.list_collection_names():
+        if not name.startswith("system."):
+            await database.get_collection(name, write_concern=WriteConcern(w=1)).delete_many({})
+
+
+def drop_databases(uri: str, names: Iterable[str]) -> None:
+    with MongoClient[dict[str, object]](uri) as client:
+        for name in names:
+            client.drop_database(name)
 
 
 @contextmanager
@@ -76,6 +91,7 @@ def _drop_leftovers(uri: str) -> None:
 _USER = """
 import asyncio, sys
 from pathlib import Path
+from typing import Any
 from gateway.store.embedded import EmbeddedMongo
 
 async def main():

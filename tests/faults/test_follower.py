@@ -27,7 +27,8 @@ async def main(uri, database, first, count):
     async with connect(uri, app_name="writer") as client:
         store = Store(client, database)
         committer = Committer(store, max_statements=50, in_flight=2, max_wait=0.0)
-        tasks = [asyncio.create_task(committer.run()), asyncio.create_task(enduring("floors", store.writer.keep))]
+        loops = [committer.run(), enduring("floors", store.writer.keep)]
+        tasks = [asyncio.create_task(loop) for loop in loops]
         stamp = lambda item, time: item.statement.update(stored=time)
         for number in range(first, first + count, 5):
             items = [Write(entries=[entry(n)], stamp=stamp) for n in range(number, number + 5)]

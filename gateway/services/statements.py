@@ -267,7 +267,7 @@ class Statements:
         following = None
         if page.more:
             last = page.statements[-1]
-            bound = position.bound if position else max(through, page.statements[0].stored, last.stored)
+            bound = position.bound if position else max(through, await self._store.statements.latest())
             following = Position(last.stored, last.id, bound, through)
         return Listed(page=page, position=following, through=through)
 

@@ -292,6 +292,11 @@ class Statements:
         if chunk:
             yield chunk
 
+    async def latest(self) -> int:
+        """The latest stored time there is, 0 without statements."""
+        row = await self._collection.find_one({}, {"stored": 1}, sort=[("stored", -1), ("_id", -1)])
+        return int(row["stored"]) if row else 0
+
     async def count(self) -> int:
         """About how many statements there are."""
         return await self._collection.estimated_document_count()

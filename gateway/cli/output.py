@@ -17,10 +17,17 @@ def print_json(value: object) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
+# Columns of a table that no terminal limits: it is as wide as what stands in it.
+_WIDE = 1000
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table as wide as the terminal, plain text when it is not one; the first column is never cut."""
+    """A table as wide as the terminal whose first column is never cut; plain and whole when it goes
+    elsewhere.
+    """
     first = Column(columns[0], no_wrap=True, min_width=max((len(row[0]) for row in rows), default=0))
     table = Table(first, *columns[1:], box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    console.print(table, width=None if console.is_terminal else _WIDE)

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextvars import ContextVar
 
 import structlog
 
 from gateway.settings import LogSettings
+
+# The id of the request that is being handled; None in background work.
+REQUEST: ContextVar[str | None] = ContextVar("request", default=None)
+
+
+def _name_request(logger: object, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if (request := REQUEST.get()) is not None:
+        event["request"] = request
+    return event
 
 
 def configure_logging(settings: LogSettings) -> None:
     """Route structlog and the standard library's loggers to standard error in the configured form."""
     console = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _name_request,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -69,6 +69,20 @@ def test_it_serves_drains_on_sigterm_and_keeps_everything_for_the_next_start(tmp
         assert "Secret   shown at the first start" in gateway.log.read_text()
 
 
+def test_log_lines_of_a_request_carry_its_id(tmp_path: Path) -> None:
+    with gateway_process(
+        tmp_path / "data",
+        environment={"XAPI_GATEWAY__LOG__LEVEL": "debug", "XAPI_GATEWAY__LOG__FORMAT": "json"},
+    ) as gateway:
+        request = urllib.request.Request(f"{gateway.url}/healthz", headers={"X-Request-ID": "trace-7"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert answer.headers["X-Request-ID"] == "trace-7"
+        assert gateway.stop() == 0
+        lines = [json.loads(line) for line in gateway.log.read_text().splitlines() if line.startswith("{")]
+        [line] = [line for line in lines if line.get("request") == "trace-7"]
+        assert (line["event"], line["path"], line["status"]) == ("request", "/healthz", 200)
+
+
 def test_a_supervisor_replaces_a_worker_that_dies(tmp_path: Path) -> None:
     with gateway_process(tmp_path / "data", workers=2) as gateway:
         before = gateway.worker_pids()

@@ -14,7 +14,7 @@ help: ## show this
 
 # The shipped Zoom mapping needs a secret to start. A random one lets `make demo` play the vendor.
 ifndef ZOOM_SECRET_TOKEN
-export ZOOM_SECRET_TOKEN_FILE ?= $(CURDIR)/data/secrets/zoom
+run demo: export ZOOM_SECRET_TOKEN_FILE ?= $(CURDIR)/data/secrets/zoom
 run demo: $(CURDIR)/data/secrets/zoom
 $(CURDIR)/data/secrets/zoom:
 	@umask 077; mkdir -p $(@D) && $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(24))' > $@

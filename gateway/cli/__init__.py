@@ -14,12 +14,16 @@ from gateway.cli.mappings import mappings
 from gateway.cli.registrations import registrations
 from gateway.cli.serve import serve
 from gateway.cli.statements import statements
+from gateway.logs import configure_logging
+from gateway.settings import LogSettings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="xapi-gateway")
 def main() -> None:
     """Learning Record Store, vendor adapter hub and cmi5 LMS back end in front of MongoDB."""
+    # Standard output belongs to what commands answer; `serve` replaces this by what is configured.
+    configure_logging(LogSettings(format="auto", level="warning"))
 
 
 for command in (serve, demo, config, credentials, mappings, deliveries, courses, registrations, statements):

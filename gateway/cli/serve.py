@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 def serve(sources: Sources) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; requests under way are finished first."""
     settings = sources.require()
-    configure_logging(settings.log)
+    configure_logging(settings.log, for_good=True)
     _collect_rarely()
     if os.environ.get(WORKER):
         run(lambda: _worker(settings))

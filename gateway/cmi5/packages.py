@@ -126,7 +126,8 @@ def open_package(file: BinaryIO, limits: PackageLimits | None = None) -> Package
     infos: dict[str, zipfile.ZipInfo] = {}
     findings: list[Finding] = []
     for info in archive.infolist():
-        if info.is_dir() and not _name_problem(info, limits):
+        # Not `is_dir()`, which looks at the last character of a name that may have none.
+        if info.filename.endswith("/") and not _name_problem(info, limits):
             continue
         if (finding := _entry_finding(info, limits)) is not None:
             findings.append(finding)

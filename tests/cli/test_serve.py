@@ -36,9 +36,14 @@ def call(gateway: GatewayProcess, path: str, body: Any = None, key: str = KEY, s
         return json.loads(answer.read())
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "gateway", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "gateway", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | environment,
     )
 
 
@@ -50,6 +55,22 @@ def test_it_serves_drains_on_sigterm_and_keeps_everything_for_the_next_start(tmp
         assert f"Secret   {SECRET}   shown this once" in banner
         listed = command("credentials", "list", "--json", "--data-dir", str(gateway.data_dir))
         assert [each["key"] for each in json.loads(listed.stdout)] == [KEY]
+
+        # What a command warns of never mixes with what it answers.
+        exported = command(
+            "statements", "export", "--data-dir", str(gateway.data_dir), ZOOM_SECRET_TOKEN_FILE="/nowhere"
+        )
+        assert [json.loads(line)["id"] for line in exported.stdout.splitlines()] == [first]
+        warned = command(
+            "deliveries",
+            "list",
+            "--json",
+            "--data-dir",
+            str(gateway.data_dir),
+            ZOOM_SECRET_TOKEN_FILE="/nowhere",
+        )
+        assert "secret file unreadable" in warned.stderr
+        assert json.loads(warned.stdout) == []
 
         # A request that is under way when SIGTERM comes is answered before the process ends.
         answers: list[list[str]] = []

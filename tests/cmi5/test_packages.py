@@ -343,6 +343,14 @@ def test_bare_xml_beyond_the_limit_is_not_imported() -> None:
     assert [finding.requirement for finding in imported.findings] == ["xml safety"]
 
 
+def test_an_entry_whose_name_begins_with_nul_is_a_finding() -> None:
+    data = zipped(GOOD | {"zzz.txt": b"z"}).getvalue().replace(b"zzz.txt", b"\0zz.txt")
+    imported = read_course(io.BytesIO(data))
+    assert imported.course is None
+    [finding] = imported.findings
+    assert finding.message.endswith("has a control character in its name")
+
+
 WHOLE = zipped(GOOD).getvalue()
 
 

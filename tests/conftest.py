@@ -19,14 +19,14 @@ from tests.mongo import drop_databases, empty_database, mongo_for_the_run, new_d
 # Databases of this run that the next test may have.
 EMPTY: list[str] = []
 
-# A socket that was given up before it was connected: it has no `raddr`.
-NEVER_CONNECTED = r"unclosed <socket\.socket fd=\d+, family=2, type=1, proto=6, laddr=\('[\d.]+', \d+\)>"
+# A bare socket: what asyncio and aiohttp leave open is called a transport, only PyMongo opens these.
+BARE_SOCKET = r"unclosed <socket\.socket fd=\d+, family=2, type=1, proto=6, laddr=\('[\d.]+', \d+\)"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # PyMongo leaves it to the garbage collector when a client is closed while it connects, which it does all
-    # the time where tests take the server away. A connection of ours left open is still an error.
-    config.addinivalue_line("filterwarnings", f"ignore:{NEVER_CONNECTED}:ResourceWarning")
+    # PyMongo leaves it to the garbage collector when a client is closed, or a task cancelled, while it
+    # connects. A connection of ours left open is still an error.
+    config.addinivalue_line("filterwarnings", f"ignore:{BARE_SOCKET}:ResourceWarning")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from gateway.store.statements import Entry, Keys
+from gateway.services.entries import keys_of
+from gateway.store.statements import Entry
 from gateway.xapi.agents import agent_key
 from gateway.xapi.statements import Prepared, prepare
 from gateway.xapi.versions import Version
@@ -36,18 +37,10 @@ def entry(statement: dict[str, Any], stored: int) -> Entry:
     """The statement as the gateway writes it, stored at the given time in microseconds."""
     prepared = ready(statement)
     prepared.stamp(stored)
-    keys = prepared.keys
     return Entry(
         id=prepared.id,
         statement=prepared.statement,
-        keys=Keys(
-            agents=keys.agents,
-            related_agents=keys.related_agents,
-            verbs=(keys.verb,),
-            activities=(keys.activity,) if keys.activity else (),
-            related_activities=keys.related_activities,
-            registrations=(keys.registration,) if keys.registration else (),
-        ),
+        keys=keys_of(prepared),
         source={"credential": KEY},
         stored=stored,
     )

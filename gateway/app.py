@@ -41,20 +41,14 @@ class CannotListen(GatewayError):
 _NOTE_USE_EVERY = 30.0  # seconds
 
 
-def database_name(settings: Settings, store: str) -> str:
-    """The database of a store: the default one has the configured name, others add theirs."""
-    base = settings.mongo.database
-    return base if store == settings.stores.default else f"{base}_{store}"
-
-
 async def open_services(settings: Settings, client: Client) -> dict[str, Services]:
     """The services of every store, with indexes in place."""
-    default = client[database_name(settings, settings.stores.default)]
+    default = client[settings.databases[settings.stores.default]]
     more_key = await shared_secret(default, "more")
     mappings = Mappings.of(settings)
     services: dict[str, Services] = {}
-    for name in settings.stores.names:
-        store = Store(client, database_name(settings, name))
+    for name, database in settings.databases.items():
+        store = Store(client, database)
         await store.prepare()
         services[name] = Services(store, settings, more_key=more_key, mappings=mappings)
     return services

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import click
 
-from gateway.app import database_name
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json, print_table
@@ -153,7 +152,7 @@ def revoke(sources: Sources, key: str, as_json: bool) -> None:
 def _with(settings: Settings, use: Callable[[Credentials], Awaitable[Result]]) -> Result:
     async def main() -> Result:
         async with open_client(settings) as client:
-            store = Store(client, database_name(settings, settings.stores.default))
+            store = Store(client, settings.databases[settings.stores.default])
             await store.prepare()
             return await use(store.credentials)
 

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import aiohttp
 import click
 
-from gateway.app import database_name, public_url
+from gateway.app import public_url
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json
@@ -104,7 +104,7 @@ async def _require_running(session: aiohttp.ClientSession, url: str) -> None:
 
 async def _credential(settings: Settings) -> tuple[str, str]:
     async with open_client(settings) as client:
-        store = Store(client, database_name(settings, settings.stores.default))
+        store = Store(client, settings.databases[settings.stores.default])
         credential = Credential(
             key=f"demo-{new_key()}",
             name="Demo",

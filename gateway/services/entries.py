@@ -40,24 +40,29 @@ class PreparedEntry(Entry):
     prepared: Prepared
 
 
+def keys_of(prepared: Prepared) -> Keys:
+    """What the store finds a prepared statement by."""
+    keys = prepared.keys
+    return Keys(
+        agents=keys.agents,
+        related_agents=keys.related_agents,
+        verbs=(keys.verb,),
+        activities=(keys.activity,) if keys.activity else (),
+        related_activities=keys.related_activities,
+        registrations=(keys.registration,) if keys.registration else (),
+    )
+
+
 def prepared_entry(
     statement: dict[str, Any], origin: Origin, version: Version, suspect: bool
 ) -> PreparedEntry:
     """A valid statement, which it changes, on its way into the store; `suspect` as in `Entry`."""
     fresh = "id" not in statement
     prepared = prepare(statement, version=version, authority=dict(origin.authority), new_id=uuid4)
-    keys = prepared.keys
     return PreparedEntry(
         id=prepared.id,
         statement=prepared.statement,
-        keys=Keys(
-            agents=keys.agents,
-            related_agents=keys.related_agents,
-            verbs=(keys.verb,),
-            activities=(keys.activity,) if keys.activity else (),
-            related_activities=keys.related_activities,
-            registrations=(keys.registration,) if keys.registration else (),
-        ),
+        keys=keys_of(prepared),
         source=origin.source,
         ref=prepared.ref,
         voids=prepared.voids,

@@ -35,6 +35,8 @@ RESOURCES: Mapping[str, Mapping[str, Resource]] = {
     "agents": {"GET": knowledge.agents},
     "activities": {"GET": knowledge.activities},
 }
+# Path of the resource below the mount, for whoever completes the answer.
+RESOURCE = web.RequestKey("resource", str)
 _SLASHES = re.compile(r"/{2,}")
 _CONSISTENT_THROUGH = "X-Experience-API-Consistent-Through"
 
@@ -46,6 +48,7 @@ def subapp(path: str, default: Version, cors: Cors) -> web.Application:
         name = _SLASHES.sub("/", request.path)[len(path) :].strip("/") if request.path else ""
         if request.path.endswith("/") and name:
             name += "/"  # not the same resource (and never a redirect)
+        request[RESOURCE] = name
         if request.method == "OPTIONS":
             return cors.preflight()
         if name == "about":
@@ -73,7 +76,7 @@ def subapp(path: str, default: Version, cors: Cors) -> web.Application:
     async def complete(request: web.Request, response: web.StreamResponse) -> None:
         response.headers[HEADER] = request.get(VERSION, default).answer
         cors.add_headers(request, response)
-        if _SLASHES.sub("/", request.path) == f"{path}/statements" and request.method != "OPTIONS":
+        if request.get(RESOURCE) == "statements" and request.method != "OPTIONS":
             through = request.get(THROUGH)
             if through is None:
                 through = await _through(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.identity import UNRESOLVED
 from adapters.model import Key, Model
+from adapters.privacy import STORE_RAW
 from adapters.receive.grammar import RECEIVE
 
 SOURCE: Model = {
@@ -17,15 +18,39 @@ IDENTITY: Model = {
     "by": Key("list", "Candidates in order, each `kind: value`.", required=True),
     "home_page": Key("text", "Home page of accounts the directory knows; source.home_page when not given."),
     "unresolved": Key("choice", "What to do with a person the directory does not know.", choices=UNRESOLVED),
+    "hold_for": Key("duration", "How long `hold` waits for a person to become known; 30d when not given."),
+    "learn": Key(
+        "boolean",
+        "Once one candidate is known, the directory learns the others of the same event; off by default.",
+    ),
 }
 DIRECTORY: Model = {
     "set": Key("text", "The directory to look into.", required=True),
     "key": Key("value", "The key of the entry.", required=True),
     "on_missing": Key("choice", "What to do without an entry.", choices=("absent", "skip", "hold", "fail")),
+    "hold_for": Key("duration", "How long `hold` waits for the entry; 30d when not given."),
+}
+REMEMBER: Model = {
+    "set": Key("name", "What kind of fact this is, such as meetings.", required=True),
+    "when": Key("expression", "Remembers only when this holds."),
+    "key": Key("value", "What the fact is about; nothing is remembered where it is absent.", required=True),
+    "value": Key("value", "The fact: a few fields that later events need.", required=True),
+    "at": Key("value", "Since when it holds; the time of receipt when not given."),
+    "ttl": Key("duration", "How long it is kept; 30d when not given."),
+}
+RECALL: Model = {
+    "set": Key("name", "The set of facts to look into.", required=True),
+    "when": Key("expression", "Looks only when this holds."),
+    "key": Key("value", "What the fact is about.", required=True),
+    "at": Key("value", "Takes the fact that held then; the newest one when not given."),
+    "defer": Key("duration", "How long an event may wait for the fact before it is mapped without it."),
 }
 PRIVACY: Model = {
     "drop": Key("list", "Paths removed from the stored copy and hidden from rules."),
     "mask": Key("list", "Paths overwritten in the stored copy and for rules."),
+    "pseudonym": Key("list", "Paths whose values become pseudonyms in the stored copy and for rules."),
+    "store_raw": Key("choice", "What is kept of a request once it is resolved.", choices=STORE_RAW),
+    "raw_for": Key("duration", "How long bodies are kept after success; hooks.raw_retention when not given."),
 }
 STATEMENT_CONTROL: Model = {
     "name": Key("name", "Name of this statement within its rule; part of its id."),
@@ -67,12 +92,15 @@ VOCABULARY: Model = {
 MAPPING: Model = {
     "adapter": Key("name", "Stable name; part of every statement id and of the webhook URL.", required=True),
     "version": Key("integer", "Free-running; recorded with statements, not part of ids."),
+    "shadow": Key("boolean", "Runs beside the adapter's mapping, stores nothing, and counts what differs."),
     "format": Key("choice", "Version of this grammar.", choices=("1",)),
     "include": Key("texts", "Files whose tables and fragments are shared."),
     "source": Key("block", "Where the data comes from.", model=SOURCE),
     "receive": Key("block", "How deliveries are checked and taken apart.", model=RECEIVE),
     "identity": Key("named blocks", "People an event may be about.", model=IDENTITY),
     "directory": Key("named blocks", "Entries looked up before mapping.", model=DIRECTORY),
+    "remember": Key("blocks", "Facts that later events need.", model=REMEMBER),
+    "recall": Key("named blocks", "Facts of earlier events, as remembered.NAME.", model=RECALL),
     "privacy": Key("block", "What is not kept.", model=PRIVACY),
     "vocabulary": Key("block", "Further words for verbs and types.", model=VOCABULARY),
     "provenance": Key("boolean", "Whether statements say where they come from; true by default."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope
@@ -11,7 +11,12 @@ from adapters.expressions.values import EvaluationError, text
 from adapters.functions.ids import pseudonym
 from adapters.yaml_source import Place
 
+if TYPE_CHECKING:
+    from adapters.outcomes import Account, Lookups
+
 Unresolved = Literal["keep", "pseudonym", "hold", "drop", "reject"]
+# The directory's set of people.
+PEOPLE = "learners"
 UNRESOLVED: tuple[Unresolved, ...] = ("keep", "pseudonym", "hold", "drop", "reject")
 
 
@@ -19,15 +24,25 @@ class Undecided(Exception):
     """Mapping stops here for a reason that is no error: the person is unknown."""
 
     def __init__(
-        self, action: Literal["hold", "drop"], name: str, candidates: tuple[tuple[str, str], ...]
+        self,
+        action: Literal["hold", "drop"],
+        name: str,
+        candidates: tuple[tuple[str, str], ...],
+        *,
+        set: str = PEOPLE,
+        hold_for: int | None = None,
     ) -> None:
         super().__init__(name)
         self.action, self.name, self.candidates = action, name, candidates
+        self.set, self.hold_for = set, hold_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """One entry of `identity:`. `home_page` belongs to known accounts, `own_home_page` to the vendor's."""
+    """One entry of `identity:`. `home_page` belongs to known accounts, `own_home_page` to the vendor's.
+
+    `hold_for` is in seconds. With `learn`, what else a known person is called is news for the directory.
+    """
 
     name: str
     by: tuple[tuple[str, Closure], ...]
@@ -36,6 +51,8 @@ class Identity:
     unresolved: Unresolved
     place: Place
     slot: int
+    hold_for: int | None = None
+    learn: bool = False
 
     def candidates(self, scope: Scope) -> tuple[tuple[str, str], ...]:
         """(kind, value) of every candidate that has a value, best first; addresses in lower case."""
@@ -50,6 +67,14 @@ class Identity:
             if written:
                 found.append((kind, written))
         return tuple(found)
+
+    def news(self, scope: Scope, lookups: Lookups) -> dict[tuple[str, str], Account]:
+        """Candidates the directory does not know of a person whom it knows by another one."""
+        if not self.learn:
+            return {}
+        known = {one: lookups.identity(*one) for one in self.candidates(scope)}
+        account = next((found for found in known.values() if found is not None), None)
+        return {one: account for one, found in known.items() if found is None and account is not None}
 
     def agent(self, scope: Scope) -> Any:
         """The agent, kept for the rest of the event; absent when no candidate has a value."""
@@ -70,9 +95,10 @@ class Identity:
         for kind, value in candidates:
             account = lookups.identity(kind, value)
             if account is not None:
-                return _account(self.home_page, account)
+                return _account(account.home_page or self.home_page, account.name)
         if self.unresolved in ("hold", "drop"):
-            raise Undecided("hold" if self.unresolved == "hold" else "drop", self.name, candidates)
+            action: Literal["hold", "drop"] = "hold" if self.unresolved == "hold" else "drop"
+            raise Undecided(action, self.name, candidates, hold_for=self.hold_for)
         if self.unresolved == "reject":
             kinds = ", ".join(kind for kind, _ in candidates)
             raise EvaluationError(f"identity {self.name}: the directory knows none of {kinds}", code="R301")

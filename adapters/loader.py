@@ -22,13 +22,14 @@ from adapters.expressions.values import EvaluationError, text
 from adapters.functions.times import zone
 from adapters.grammar import MAPPING
 from adapters.identity import Identity, Undecided
-from adapters.lints import Lint, MappingError
+from adapters.lints import Lint, MappingError, suggest
 from adapters.mapping import DirectoryEntry, EventPlan, Mapping
-from adapters.model import Block, check
+from adapters.model import Block, check, seconds
 from adapters.outcomes import Request
-from adapters.privacy import Hidden, hidden_path
+from adapters.privacy import ACTIONS, Hidden, Privacy, hidden_path
 from adapters.receive.loader import ReceiveLoader, headers_in, names_in
 from adapters.receive.receiver import Receiver
+from adapters.remember import DEFAULT_TTL, Recall, Remember
 from adapters.rule_loader import RuleLoader
 from adapters.rules import RuleIndex
 from adapters.sharing import Shared, gather
@@ -104,8 +105,14 @@ class _Loader:
             receiver, event_plan = self.receive()
             identities = self.identities()
             directories = self.directories()
+            recalls = self.recalls()
             env = self.variables(
-                replace(self.env, identities=_agents(identities), directories=directories[1])
+                replace(
+                    self.env,
+                    identities=_agents(identities),
+                    directories=directories[1],
+                    recalls={recall.name: recall.value for recall in recalls},
+                )
             )
             rules = RuleLoader(env, self.templates, self.shorthand(), self.shared.fragments).load(self.block)
         except CompileError as error:
@@ -126,14 +133,17 @@ class _Loader:
             source=self.source,
             receiver=receiver,
             event_plan=event_plan,
-            hidden=self.hidden(),
+            privacy=self.privacy(),
             identities=tuple(identities.values()),
             directories=directories[0],
+            remembers=self.remembers(),
+            recalls=recalls,
             index=RuleIndex(tuple(rules)),
             all_rules=self.block.text("mode", "first") == "all",
             reads=tuple(self.collected.reads),
             tables_used=frozenset(self.collected.tables_used),
             traced=traced,
+            shadow=self.block.flag("shadow", default=False),
         )
 
     def timezone(self) -> str | None:
@@ -273,6 +283,8 @@ class _Loader:
                 unresolved=one.text("unresolved", "pseudonym"),  # type: ignore[arg-type]
                 place=one.place(),
                 slot=self.env.slot(),
+                hold_for=_seconds(one, "hold_for"),
+                learn=one.flag("learn", default=False),
             )
         return found
 
@@ -287,25 +299,102 @@ class _Loader:
                 continue
             entry = DirectoryEntry(name=name, set=one.text("set"), key=self.templates.template(key, self.env))
             entries.append(entry)
-            closures[name] = _entry(entry, one.text("on_missing", "absent"), one.place())
+            closures[name] = _entry(
+                entry, one.text("on_missing", "absent"), one.place(), _seconds(one, "hold_for")
+            )
         return tuple(entries), closures
+
+    # -- facts of earlier events
+
+    def remembers(self) -> tuple[Remember, ...]:
+        env = self.facts_env()
+        found: list[Remember] = []
+        for node in self.block.listed("remember"):
+            one = Block(node)
+            key, value = one.get("key"), one.get("value")
+            if key is None or value is None:
+                continue
+            remember = Remember(
+                set=one.text("set"),
+                when=self.condition(one, env),
+                key=self.templates.template(key, env),
+                value=self.templates.template(value, env),
+                at=self.moment(one, env),
+                ttl=_seconds(one, "ttl") or DEFAULT_TTL,
+                place=one.place(),
+                timezone=self.env.timezone,
+            )
+            found.append(remember)
+        return tuple(found)
+
+    def recalls(self) -> tuple[Recall, ...]:
+        env = self.facts_env()
+        block = self.block.block("recall")
+        known = {Block(node).text("set") for node in self.block.listed("remember")}
+        found: list[Recall] = []
+        for name, node in (block.node.items if block.node is not None else {}).items():
+            one = Block(node)
+            key, chosen = one.get("key"), one.scalar("set")
+            if key is None or chosen is None:
+                continue
+            if chosen.text not in known:
+                message = f"nothing is remembered in the set {chosen.text!r}, so remembered.{name} is absent"
+                self.report(chosen.place.lint("W131", message + suggest(chosen.text, known)))
+            recall = Recall(
+                name=name,
+                set=chosen.text,
+                when=self.condition(one, env),
+                key=self.templates.template(key, env),
+                at=self.moment(one, env),
+                defer=_seconds(one, "defer") or 0,
+                timezone=self.env.timezone,
+            )
+            found.append(recall)
+        return tuple(found)
+
+    def facts_env(self) -> Env:
+        """Facts are about the event alone: they are computed before anything else is known."""
+        names = _PERSON_NAMES if "item" in self.env.names else _PERSON_NAMES - {"item"}
+        return replace(self.env, names=frozenset(names))
+
+    def condition(self, one: Block, env: Env) -> Closure | None:
+        when = one.get("when")
+        return self.templates.condition(when, env) if when is not None else None
+
+    def moment(self, one: Block, env: Env) -> Closure | None:
+        at = one.get("at")
+        return self.templates.template(at, env) if at is not None else None
 
     def variables(self, env: Env) -> Env:
         return RuleLoader(env, self.templates, self.shorthand(), {}).variables(self.block.get("let"), env)
 
     # -- privacy
 
+    def privacy(self) -> Privacy:
+        block = self.block.block("privacy")
+        store_raw = block.text("store_raw", "redacted")
+        hidden = self.hidden()
+        if store_raw == "keep" and hidden and "store_raw" in block:
+            message = "store_raw: keep stores what is hidden below; only rules do not see it"
+            self.report(block.place("store_raw").lint("W317", message))
+        return Privacy(
+            hidden=hidden,
+            store_raw=store_raw,  # type: ignore[arg-type]
+            raw_for=_seconds(block, "raw_for"),
+        )
+
     def hidden(self) -> tuple[Hidden, ...]:
         block = self.block.block("privacy")
         found: list[Hidden] = []
-        for action in ("drop", "mask"):
+        for action in ACTIONS:
             for node in block.listed(action):
-                only = False
+                only, kind = False, ""
                 path = node
                 if isinstance(node, MapNode):
                     inner = Block(node)
                     path = inner.get("path") or node
                     only = inner.flag("for_identity_only", default=False)
+                    kind = inner.text("kind")
                 if not isinstance(path, ScalarNode):
                     self.report(
                         node.place.lint("E111", "a path, or { path, for_identity_only: true }, is wanted")
@@ -315,7 +404,7 @@ class _Loader:
                 if isinstance(keys, Lint):
                     self.report(keys)
                 else:
-                    found.append(Hidden(keys, action, only))
+                    found.append(Hidden(keys, action, only, kind or keys[-1]))
         return tuple(found)
 
     def hidden_reads(self) -> list[Lint]:
@@ -335,7 +424,13 @@ def _agents(identities: dict[str, Identity]) -> dict[str, Closure]:
     return {name: identity.agent for name, identity in identities.items()}
 
 
-def _entry(entry: DirectoryEntry, on_missing: str, place: Place) -> Closure:
+def _seconds(block: Block, key: str) -> int | None:
+    """A duration in seconds, None where it is not given."""
+    node = block.scalar(key)
+    return (seconds(node) or None) if node is not None else None
+
+
+def _entry(entry: DirectoryEntry, on_missing: str, place: Place, hold_for: int | None) -> Closure:
     def find(scope: Scope) -> Any:
         key = entry.key(scope)
         assert scope.lookups is not None
@@ -343,13 +438,25 @@ def _entry(entry: DirectoryEntry, on_missing: str, place: Place) -> Closure:
         if found is not None or on_missing == "absent":
             return found
         if on_missing in ("hold", "skip"):
-            missing = ((entry.set, text(key)),) if key is not None else ()
-            raise Undecided("hold" if on_missing == "hold" else "drop", f"directory.{entry.name}", missing)
-        error = EvaluationError(f"directory.{entry.name}: there is no such entry in {entry.set}", code="R302")
-        error.place = place
-        raise error
+            if key is None and on_missing == "hold":
+                raise _missing(entry, place)  # nothing could ever end the wait
+            missing = (("key", text(key)),) if key is not None else ()
+            raise Undecided(
+                "hold" if on_missing == "hold" else "drop",
+                f"directory.{entry.name}",
+                missing,
+                set=entry.set,
+                hold_for=hold_for,
+            )
+        raise _missing(entry, place)
 
     return find
+
+
+def _missing(entry: DirectoryEntry, place: Place) -> EvaluationError:
+    error = EvaluationError(f"directory.{entry.name}: there is no such entry in {entry.set}", code="R302")
+    error.place = place
+    return error
 
 
 def _delivery_key(plan: EventPlan) -> Callable[[Any, Request], str]:

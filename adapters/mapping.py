@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from adapters.functions.times import rfc3339
 from adapters.identity import Identity, Undecided
 from adapters.lints import Lint
 from adapters.outcomes import (
+    Account,
     Adapted,
     Event,
     Failed,
@@ -30,9 +31,10 @@ from adapters.outcomes import (
     Skipped,
     Unmatched,
 )
-from adapters.privacy import Hidden, redact
+from adapters.privacy import Hidden, Privacy, redact
 from adapters.receive.incoming import grouped, joined
 from adapters.receive.receiver import Receiver
+from adapters.remember import Fact, Recall, Recalled, Remember
 from adapters.rules import Rule, RuleIndex
 from adapters.statements import Maker, Origin, StatementPlan
 from adapters.yaml_source import MapNode, Place
@@ -60,10 +62,13 @@ class DirectoryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What should be resolved before an event is adapted: (kind, value) of people, (set, key) of entries."""
+    """What should be resolved before an event is adapted: (kind, value) of people, (set, key) of entries, and
+    facts.
+    """
 
     accounts: tuple[tuple[str, str], ...]
     entries: tuple[tuple[str, str], ...]
+    facts: tuple[Recalled, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -85,14 +90,17 @@ class Mapping:
     source: dict[str, Any]
     receiver: Receiver | None
     event_plan: EventPlan
-    hidden: tuple[Hidden, ...]
+    privacy: Privacy
     identities: tuple[Identity, ...]
     directories: tuple[DirectoryEntry, ...]
+    remembers: tuple[Remember, ...]
+    recalls: tuple[Recall, ...]
     index: RuleIndex
     all_rules: bool
     reads: tuple[Read, ...]
     tables_used: frozenset[str]
     traced: Callable[[], Mapping]
+    shadow: bool = False
 
     def __repr__(self) -> str:
         return f"Mapping({self.name!r}, version={self.version}, revision={self.revision[:12]!r})"
@@ -117,16 +125,39 @@ class Mapping:
             return Refused(404, f"mapping {self.name} has no `receive:` block")
         return self.receiver.receive(request, secrets, now)
 
-    def redact(self, payload: Any) -> Any:
-        """The copy of a payload that may be kept: without what `privacy:` drops, with masks in place."""
-        return redact(payload, self.hidden)
+    @property
+    def hidden(self) -> tuple[Hidden, ...]:
+        """What `privacy:` hides from rules."""
+        return self.privacy.hidden
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything has to be resolved before an event is adapted."""
+        return bool(self.identities or self.directories or self.recalls)
+
+    def redact(self, payload: Any, key: bytes = b"", *, already: Collection[str] = ()) -> Any:
+        """The copy of a payload that may be seen: what `privacy:` hides dropped, masked or a pseudonym."""
+        return redact(payload, self.hidden, key, already=already)
+
+    def private(self, payload: Any, key: bytes = b"", *, already: Collection[str] = ()) -> Any:
+        """The copy of a payload that identities see: without what is hidden from them, too."""
+        from_all = tuple(one for one in self.hidden if not one.for_identity_only)
+        return redact(payload, from_all, key, already=already) if from_all else payload
 
     def events(
-        self, payload: Any, headers: Pairs = (), query: Pairs = (), received_at: datetime | None = None
+        self,
+        payload: Any,
+        headers: Pairs = (),
+        query: Pairs = (),
+        received_at: datetime | None = None,
+        *,
+        key: bytes = b"",
+        already: Collection[str] = (),
     ) -> list[Event | Failed]:
         """Take an accepted payload apart: one event, or one for each item of a batch, in order.
 
         An event without an id of its own gets one from its content, so that a retry is still recognised.
+        `key` makes the pseudonyms of `privacy:`; paths in `already` hold them.
         """
         plan = self.event_plan
         scope = self._scope(payload, headers, query, received_at)
@@ -140,22 +171,42 @@ class Mapping:
                 lint = plan.place.lint("R105", "batch: the list of items is missing")
                 return [Failed(problems=(lint,), index=0)]
             items = found
-        visible = self.redact(payload) if self.hidden else payload
-        shown = items
-        if plan.batch is not None and self.hidden:
-            scope.body = visible
-            shown = plan.batch(scope) or []
-            scope.body = payload
+        visible = private = payload
+        shown = known = items
+        if self.hidden:
+            private = self.private(payload, key, already=already)
+            visible = self.redact(payload, key, already=already)
+            if plan.batch is not None:
+                shown, known = self._items(scope, visible), self._items(scope, private)
+                scope.body = payload
         events: list[Event | Failed] = []
         whole_hash = _Lazy(lambda: content_hash(payload))
         for index, item in enumerate(items):
-            shown_item = shown[index] if index < len(shown) else None
-            events.append(self._event(scope, index, item, shown_item, visible, payload, whole_hash))
+            found = self._event_id(scope, index, item, whole_hash)
+            if isinstance(found, Failed):
+                events.append(found)
+                continue
+            event = Event(
+                event_id=found,
+                index=index,
+                body=visible,
+                item=shown[index] if index < len(shown) else None,
+                whole_body=private,
+                whole_item=known[index] if index < len(known) else None,
+                headers=scope.headers,
+                query=scope.query,
+                received_at=scope.received_at or "",
+            )
+            events.append(event)
         return events
 
-    def _event(
-        self, scope: Scope, index: int, item: Any, shown: Any, visible: Any, payload: Any, whole_hash: _Lazy
-    ) -> Event | Failed:
+    def _items(self, scope: Scope, payload: Any) -> list[Any]:
+        assert self.event_plan.batch is not None
+        scope.body = payload
+        found = self.event_plan.batch(scope)
+        return found if isinstance(found, list) else []
+
+    def _event_id(self, scope: Scope, index: int, item: Any, whole_hash: _Lazy) -> str | Failed:
         plan = self.event_plan
         scope.item, scope.index = item, index
         try:
@@ -167,17 +218,7 @@ class Mapping:
             event_id = whole_hash() if plan.batch is None else f"{whole_hash()}:{index}"
         elif plan.mix_in_body:
             event_id = f"{event_id}:{whole_hash()[:16]}"
-        return Event(
-            event_id=event_id,
-            index=index,
-            body=visible,
-            item=shown,
-            whole_body=payload,
-            whole_item=item,
-            headers=scope.headers,
-            query=scope.query,
-            received_at=scope.received_at or "",
-        )
+        return event_id
 
     def wanted(self, event: Event) -> Wanted:
         """What the directory should be asked before `adapt`; what cannot be computed is left out."""
@@ -196,7 +237,49 @@ class Mapping:
                     entries.append((entry.set, text(key)))
             except EvaluationError:
                 continue
-        return Wanted(accounts=tuple(dict.fromkeys(accounts)), entries=tuple(dict.fromkeys(entries)))
+        facts: list[Recalled] = []
+        for recall in self.recalls:
+            try:
+                recalled = recall.wanted(scope)
+            except EvaluationError:
+                continue
+            if recalled is not None:
+                facts.append(recalled)
+        return Wanted(
+            accounts=tuple(dict.fromkeys(accounts)),
+            entries=tuple(dict.fromkeys(entries)),
+            facts=tuple(facts),
+        )
+
+    def facts(self, event: Event) -> tuple[list[Fact], list[Lint]]:
+        """What later events may need of this one, and what could not be remembered of it."""
+        facts: list[Fact] = []
+        lints: list[Lint] = []
+        if not self.remembers:
+            return facts, lints
+        scope = self.scope(event, _NOBODY)
+        for one in self.remembers:
+            try:
+                fact = one.fact(scope)
+            except EvaluationError as error:
+                lints.append(replace((error.place or one.place).lint("W403", error.message), help=error.help))
+                continue
+            if fact is not None:
+                facts.append(fact)
+        return facts, lints
+
+    def news(self, event: Event, lookups: Lookups) -> dict[tuple[str, str], Account]:
+        """What the directory can learn of this event: further (kind, value) of people it knows."""
+        found: dict[tuple[str, str], Account] = {}
+        scope: Scope | None = None
+        for identity in self.identities:
+            if identity.learn:
+                scope = scope or self.scope(event, lookups)
+                try:
+                    found |= identity.news(scope, lookups)
+                except EvaluationError:
+                    continue
+        return found
 
     def adapt(self, event: Event, lookups: Lookups, *, delivery: str | None = None) -> Outcome:
         """Map one event. `delivery` is recorded in the provenance of each statement. Never raises."""
@@ -241,7 +324,12 @@ class Mapping:
                 built = plan.build(scope, maker)
             except Undecided as undecided:
                 if undecided.action == "hold":
-                    return Held(rule=rule.name, missing=undecided.candidates)
+                    return Held(
+                        rule=rule.name,
+                        missing=undecided.candidates,
+                        set=undecided.set,
+                        hold_for=undecided.hold_for,
+                    )
                 return Skipped(rule.name, f"{undecided.name} is not known to the directory")
             except EvaluationError as error:
                 problems.append(self._lint(error, plan))
@@ -295,25 +383,12 @@ class Mapping:
         scope.source, scope.lookups = self.source, lookups
         if event.whole_body is not event.body:
             private = Scope()
-            private.body, private.item, private.index = self._identified(event)
+            private.body, private.item, private.index = event.whole_body, event.whole_item, event.index
             private.headers, private.query, private.source = scope.headers, scope.query, scope.source
             private.event_id, private.received_at = scope.event_id, scope.received_at
             private.lookups = lookups
             scope.private = private
         return scope
-
-    def _identified(self, event: Event) -> tuple[Any, Any, int]:
-        """What identities see: everything, except what is hidden from them too."""
-        from_all = tuple(one for one in self.hidden if not one.for_identity_only)
-        body, item = event.whole_body, event.whole_item
-        if from_all:
-            body = redact(body, from_all)
-            if self.event_plan.batch is not None:
-                scope = Scope()
-                scope.body = body
-                items = self.event_plan.batch(scope)
-                item = items[event.index] if isinstance(items, list) and event.index < len(items) else None
-        return body, item, event.index
 
 
 class _Lazy:

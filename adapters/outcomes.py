@@ -76,7 +76,8 @@ class Answered:
 class Event:
     """One thing that happened: a whole delivery, or the item of a batch that has this `index`.
 
-    `body` and `item` are without what `privacy:` hides; `whole_body` and `whole_item` have everything.
+    `body` and `item` are without what `privacy:` hides; `whole_body` and `whole_item` are what
+    identities see.
     """
 
     event_id: str
@@ -90,26 +91,39 @@ class Event:
     received_at: str
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of the directory. Without a home page it is that of the mapping's identity."""
+
+    name: str
+    home_page: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookups:
     """What was resolved before mapping; mapping itself asks nobody.
 
-    `accounts` maps (kind, value) of an identity candidate to an account name, `directories` maps a set and a
-    key to an entry, `remembered` maps a set and a key to a fact. `pseudonym_key` makes pseudonyms stable.
+    `accounts` maps (kind, value) of an identity candidate to an account, `directories` maps a set and a key
+    to an entry, `remembered` maps a set and a key to a fact. `pseudonym_key` makes pseudonyms stable.
     """
 
     pseudonym_key: bytes
-    accounts: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    accounts: Mapping[tuple[str, str], str | Account] = field(default_factory=dict)
     directories: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     remembered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def identity(self, kind: str, value: str) -> str | None:
-        """The account name the directory knows for a candidate, or None."""
-        return self.accounts.get((kind, value))
+    def identity(self, kind: str, value: str) -> Account | None:
+        """The account the directory knows for a candidate, or None."""
+        found = self.accounts.get((kind, value))
+        return Account(found) if isinstance(found, str) else found
 
     def entry(self, name: str, key: str) -> Any:
         """An entry of a directory set, or None."""
         return self.directories.get(name, {}).get(key)
+
+    def fact(self, name: str, key: str) -> Any:
+        """What was remembered, or None."""
+        return self.remembered.get(name, {}).get(key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +152,16 @@ class Unmatched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """The event waits until the directory knows somebody: `missing` are the candidates, best first."""
+    """The event waits until the directory knows somebody: `missing` are the candidates, best first.
+
+    `set` is the directory's set; of people it is `learners`, of others each candidate is ("key", its key).
+    `hold_for` is how many seconds it may wait.
+    """
 
     rule: str
     missing: tuple[tuple[str, str], ...]
+    set: str = "learners"
+    hold_for: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

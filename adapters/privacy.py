@@ -1,28 +1,59 @@
-"""What a payload loses before anybody keeps it: `drop` removes fields, `mask` overwrites them. Pure."""
+"""What a payload loses before anybody keeps it: `drop` removes fields, `mask` overwrites them, `pseudonym`
+puts a keyed hash in their place. Pure.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from adapters.expressions.values import text
+from adapters.functions.ids import pseudonym
 from adapters.lints import Lint
 from adapters.yaml_source import ScalarNode
 
 MASKED = "***"
 Keys: TypeAlias = tuple[str, ...]
+Action: TypeAlias = Literal["drop", "mask", "pseudonym"]
+ACTIONS: tuple[Action, ...] = ("drop", "mask", "pseudonym")
+StoreRaw: TypeAlias = Literal["keep", "redacted", "hash-only", "none"]
+STORE_RAW: tuple[StoreRaw, ...] = ("keep", "redacted", "hash-only", "none")
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """One path below `body`; `*` stands for every element or key. Identities may still see it if so said."""
+    """One path below `body`; `*` stands for every element or key. Identities may still see it if so said.
+
+    `kind` goes into a pseudonym: an identity's candidate of the same kind and value has the same one.
+    """
 
     keys: Keys
-    action: Literal["drop", "mask"]
+    action: Action
     for_identity_only: bool = False
+    kind: str = ""
 
     @property
     def shown(self) -> str:
         return "body." + ".".join(self.keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy:
+    """The `privacy:` block. `raw_for` is in seconds, None leaves it to the gateway's settings.
+
+    `keep` stores requests as they came, `redacted` without what is hidden; `hash-only` forgets the body once
+    the delivery is resolved, `none` the headers and the query as well.
+    """
+
+    hidden: tuple[Hidden, ...] = ()
+    store_raw: StoreRaw = "redacted"
+    raw_for: int | None = None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether identities may see what nobody else may."""
+        return any(one.for_identity_only for one in self.hidden)
 
 
 def hidden_path(node: ScalarNode) -> Keys | Lint:
@@ -35,33 +66,61 @@ def hidden_path(node: ScalarNode) -> Keys | Lint:
     return tuple(keys)
 
 
-def redact(payload: Any, hidden: tuple[Hidden, ...]) -> Any:
-    """The payload without what is hidden. Unaffected parts are shared, nothing is changed in place."""
+def redact(
+    payload: Any, hidden: Collection[Hidden], key: bytes = b"", *, already: Collection[str] = ()
+) -> Any:
+    """The payload without what is hidden. Unaffected parts are shared, nothing is changed in place.
+
+    `key` makes pseudonyms; paths in `already` hold pseudonyms and are left alone.
+    """
     for one in hidden:
-        payload = _without(payload, one.keys, mask=one.action == "mask")
+        if one.action == "pseudonym":
+            if one.shown not in already:
+                payload = _without(payload, one.keys, _pseudonymised(key, one.kind))
+        else:
+            payload = _without(payload, one.keys, _masked if one.action == "mask" else None)
     return payload
 
 
-def _without(value: Any, keys: Keys, *, mask: bool) -> Any:
+def _masked(value: Any) -> Any:
+    return None if value is None else MASKED
+
+
+def _pseudonymised(key: bytes, kind: str) -> Callable[[Any], Any]:
+    def replaced(value: Any) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, (list, dict)):
+            return MASKED  # there is no one person in it
+        written = text(value).strip()
+        return pseudonym(key, kind, written.lower() if kind == "email" else written)
+
+    return replaced
+
+
+def _without(value: Any, keys: Keys, change: Callable[[Any], Any] | None) -> Any:
+    """A copy with what the keys lead to changed, or taken out where there is no `change`."""
     key, rest = keys[0], keys[1:]
     if isinstance(value, list):
         chosen = range(len(value)) if key == "*" else _index(key, len(value))
         if not chosen:
             return value
-        if not rest and not mask:
+        if not rest and change is None:
             return [item for index, item in enumerate(value) if index not in chosen]
-        return [
-            (_without(item, rest, mask=mask) if rest else MASKED) if index in chosen else item
-            for index, item in enumerate(value)
-        ]
+        return [_inner(item, rest, change) if index in chosen else item for index, item in enumerate(value)]
     if not isinstance(value, dict) or (key != "*" and key not in value):
         return value
     names = set(value) if key == "*" else {key}
+    if not rest and change is None:
+        return {name: item for name, item in value.items() if name not in names}
+    return {name: _inner(item, rest, change) if name in names else item for name, item in value.items()}
+
+
+def _inner(item: Any, rest: Keys, change: Callable[[Any], Any] | None) -> Any:
     if rest:
-        return {name: _without(v, rest, mask=mask) if name in names else v for name, v in value.items()}
-    if mask:
-        return {name: MASKED if name in names and v is not None else v for name, v in value.items()}
-    return {name: v for name, v in value.items() if name not in names}
+        return _without(item, rest, change)
+    assert change is not None, "what is taken out has no inside"
+    return change(item)
 
 
 def _index(key: str, size: int) -> range:

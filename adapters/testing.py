@@ -53,6 +53,7 @@ CASE: Model = {
     "set": Key("map", "Paths and the values they get."),
     "remove": Key("texts", "Paths that are taken out."),
     "directory": Key("map", "learners: { 'kind:value': account }, and entries of other sets by key."),
+    "remembered": Key("map", "Facts of earlier events: sets of keys with their facts."),
     "headers": Key("map", "Request headers."),
     "query": Key("map", "Query parameters."),
     "received_at": Key("text", "When the request arrived."),
@@ -271,14 +272,19 @@ class _Case:
                 if not colon:
                     raise _CaseError(f"directory.learners: {key!r} is not kind:value")
                 accounts[kind, value] = str(account)
-        return Lookups(pseudonym_key=PSEUDONYM_KEY, accounts=accounts, directories=sets)
+        return Lookups(
+            pseudonym_key=PSEUDONYM_KEY,
+            accounts=accounts,
+            directories=sets,
+            remembered=self.plain("remembered"),
+        )
 
     def outcomes(self, payload: Any) -> list[Outcome]:
         headers = tuple((key, str(value)) for key, value in self.plain("headers").items())
         query = tuple((key, str(value)) for key, value in self.plain("query").items())
         lookups = self.lookups()
         found: list[Outcome] = []
-        for event in self.mapping.events(payload, headers, query, self.received_at()):
+        for event in self.mapping.events(payload, headers, query, self.received_at(), key=PSEUDONYM_KEY):
             outcome = self.mapping.adapt(event, lookups) if isinstance(event, Event) else event
             found.append(outcome)
             rule = getattr(outcome, "rule", None)

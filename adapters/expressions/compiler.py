@@ -47,7 +47,7 @@ from adapters.functions.registry import FUNCTIONS, Function
 from adapters.yaml_source import Place, ScalarNode
 
 PAYLOAD_ROOTS = frozenset({"body", "item", "headers", "query"})
-_MEMBERS = frozenset({"vars", "identity", "directory"})
+_MEMBERS = frozenset({"vars", "identity", "directory", "remembered"})
 
 
 def compile_expression(written: str, node: ScalarNode, offset: int, env: Env) -> Closure:
@@ -134,8 +134,6 @@ class _Compiler:
                 raise self.error("E102", f"{name} is a function; write {name}(x) or x | {name}", expression)
             known = sorted({*env.names, *env.locals})
             raise self.error("E102", self.unknown_name(name, known), expression)
-        if name == "remembered":
-            return lambda scope: scope.lookups.remembered if scope.lookups is not None else None
         if name == "body":
             return shaped(lambda scope: scope.body, Body())
         return operator.attrgetter(name)
@@ -214,7 +212,9 @@ class _Compiler:
             self.env.collected.reads.append(Read(path[0], path[1], self.origin.at(expression)))
 
     def member_path(self, expression: Step) -> Closure:
-        """`vars.x…`, `identity.x…`, `directory.x…`: the member is decided now, the rest is a path."""
+        """`vars.x…`, `identity.x…`, `directory.x…`, `remembered.x…`: the member is decided now, the rest is a
+        path.
+        """
         root, keys = constant_path(expression) or ("", ())
         name, rest = str(keys[0]), list(keys[1:])
         if root not in self.env.names:
@@ -226,6 +226,15 @@ class _Compiler:
             if name not in self.env.identities:
                 raise self.error("E102", unknown("identity", name, sorted(self.env.identities)), expression)
             base = self.env.identities[name]
+        elif root == "remembered":
+            if name not in self.env.recalls:
+                raise self.error(
+                    "E102",
+                    unknown("remembered", name, sorted(self.env.recalls)),
+                    expression,
+                    help="facts are declared under `recall:`",
+                )
+            base = self.env.recalls[name]
         elif name in self.env.directories:
             base = self.env.directories[name]
         else:

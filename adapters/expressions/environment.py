@@ -98,6 +98,7 @@ class Env:
     variables: Mapping[str, Variable] = field(default_factory=dict)
     identities: Mapping[str, Closure] = field(default_factory=dict)
     directories: Mapping[str, Closure] = field(default_factory=dict)
+    recalls: Mapping[str, Closure] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     timezone: str | None = None
     tracing: bool = False

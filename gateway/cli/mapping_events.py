@@ -87,7 +87,9 @@ def _parse(written: bytes, where: str) -> Any:
         raise click.ClickException(f"{where}: {error}") from None
 
 
-def _events(mapping: Mapping, payload: Any, *, as_request: bool, where: str) -> list[Event | Failed]:
+def _events(
+    mapping: Mapping, payload: Any, key: bytes, *, as_request: bool, where: str
+) -> list[Event | Failed]:
     headers: Pairs = ()
     query: Pairs = ()
     if as_request:
@@ -97,7 +99,7 @@ def _events(mapping: Mapping, payload: Any, *, as_request: bool, where: str) -> 
             )
         headers, query = _pairs(payload, "headers", where), _pairs(payload, "query", where)
         payload = payload["body"]
-    return mapping.events(payload, headers, query, datetime.now(UTC))
+    return mapping.events(payload, headers, query, datetime.now(UTC), key=key)
 
 
 def _pairs(payload: dict[str, Any], key: str, where: str) -> Pairs:
@@ -140,7 +142,8 @@ def run(mapping: str, as_request: bool, pseudonym_key: str, as_json: bool) -> No
         where = f"line {number}"
         events: list[Event | Failed] = []
         try:
-            events = _events(compiled, _parse(line, where), as_request=as_request, where=where)
+            payload = _parse(line, where)
+            events = _events(compiled, payload, lookups.pseudonym_key, as_request=as_request, where=where)
         except click.ClickException as error:
             counts["events"] += 1
             counts["failed"] += 1
@@ -204,7 +207,8 @@ def explain(mapping: str, payload: Any, as_request: bool, pseudonym_key: str, as
     compiled, _ = _load(mapping)
     lookups = _lookups(pseudonym_key)
     where = getattr(payload, "name", "standard input")
-    found = _events(compiled, _parse(payload.read(), where), as_request=as_request, where=where)
+    parsed = _parse(payload.read(), where)
+    found = _events(compiled, parsed, lookups.pseudonym_key, as_request=as_request, where=where)
     told: list[dict[str, Any]] = []
     failed = False
     for event in found:

@@ -178,7 +178,7 @@ def test_a_mistake_in_a_statement_is_found_at_its_place(body: str, finding: str)
             "privacy: { drop: [ user.name ] }\n",
             ("2:20  error E111  a path below body is wanted, such as body.user.phone, got 'user.name'"),
         ),
-        ("remember: []\n", "2:1  error E110  unknown key 'remember' in the mapping"),
+        ("colours: []\n", "2:1  error E110  unknown key 'colours' in the mapping"),
         (
             "vocabulary: { verbz: {} }\n",
             ("2:15  error E110  unknown key 'verbz' in the mapping.vocabulary; did you mean 'verbs'?"),

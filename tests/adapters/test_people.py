@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from adapters import Adapted, Event, Failed, Held, Lookups, Skipped, load_mapping
+from adapters import Adapted, Event, Failed, Held, Lookups, MappingError, Skipped, load_mapping
+from adapters.outcomes import Account
 from tests.adapters.support import (
     MEETING,
     adapt,
@@ -23,7 +24,7 @@ identity:
 """
 
 
-def person(policy: str, payload: Any, accounts: dict[tuple[str, str], str] | None = None) -> Any:
+def person(policy: str, payload: Any, accounts: dict[tuple[str, str], Any] | None = None) -> Any:
     text = mapping_text(MEETING, before=PEOPLE.replace("POLICY", policy))
     text = text.replace(
         "{ account: { homePage: https://id.example.edu, name: mira } }", "${ identity.learner }"
@@ -111,6 +112,115 @@ privacy:
     - body.list[*].name
   mask: [ body.user.name ]
 """
+
+
+def test_a_known_person_is_news_by_what_else_the_event_calls_them() -> None:
+    text = mapping_text(MEETING, before=PEOPLE.replace("POLICY", "keep\n    learn: true"))
+    mapping = load_mapping(text, "m.yaml")
+    (event,) = mapping.events(MIRA)
+    assert isinstance(event, Event)
+    known = Lookups(pseudonym_key=b"", accounts={("email", "mira@example.edu"): Account("S-1")})
+    assert mapping.news(event, known) == {("login", "mira"): Account("S-1")}
+    assert mapping.news(event, Lookups(pseudonym_key=b"")) == {}
+
+
+def test_the_directory_may_say_where_an_account_is_at_home() -> None:
+    found = person("keep", MIRA, {("login", "mira"): Account("S-9", "https://med.example.edu")})
+    assert account(found) == {"homePage": "https://med.example.edu", "name": "S-9"}
+
+
+def test_an_entry_without_a_key_holds_nothing_for_ever() -> None:
+    before = 'directory: { course: { set: courses, key: "${ body.c }", on_missing: hold } }\n'
+    mapping = simple(
+        '      verb: joined\n      object: { id: x:y, name: "${ directory.course.title }" }\n', before=before
+    )
+    assert isinstance(adapt(mapping, {}), Failed)
+
+
+FACTS = """\
+remember:
+  - set: joins
+    when: body.kind == 'joined'
+    key: ${ body.meeting }:${ body.who }
+    value: { since: "${ body.at }" }
+    at: ${ body.at }
+    ttl: 12h
+recall:
+  join:
+    set: joins
+    when: body.kind == 'left'
+    key: ${ body.meeting }:${ body.who }
+    at: ${ body.at }
+    defer: 2m
+"""
+LEFT = """\
+      verb: left
+      object: { id: https://x.example/m }
+      result: { duration: "${ between(remembered.join.since, body.at) }" }
+      timestamp: ${ body.at }
+"""
+
+
+def test_a_fact_of_one_event_is_what_a_later_one_asks_for() -> None:
+    mapping = simple(LEFT, before=FACTS)
+    joined = {"kind": "joined", "meeting": 1, "who": "mira", "at": "2026-03-02T09:00:00Z"}
+    left = {**joined, "kind": "left", "at": "2026-03-02T09:30:00Z"}
+    first, second = (mapping.events(one)[0] for one in (joined, left))
+    assert isinstance(first, Event)
+    assert isinstance(second, Event)
+    ((fact,), none), nothing = mapping.facts(first), mapping.facts(second)
+    assert (fact.set, fact.key, fact.ttl, none) == ("joins", "1:mira", 43_200, [])
+    assert nothing == ([], [])
+    assert mapping.wanted(first).facts == ()
+    (wanted,) = mapping.wanted(second).facts
+    assert (wanted.set, wanted.key, wanted.at, wanted.defer) == ("joins", "1:mira", left["at"], 120)
+    known = Lookups(pseudonym_key=b"", remembered={"joins": {fact.key: fact.value}})
+    (statement,) = statements(mapping, left, known)
+    assert statement["result"] == {"duration": "PT30M"}
+    (unknown,) = statements(mapping, left)
+    assert "result" not in unknown
+
+
+def test_a_fact_that_cannot_be_remembered_is_a_warning_with_its_place() -> None:
+    mapping = simple(LEFT, before=FACTS)
+    (event,) = mapping.events({"kind": "joined", "meeting": 1, "who": "m", "at": "yesterday"})
+    assert isinstance(event, Event)
+    facts, lints = mapping.facts(event)
+    assert facts == []
+    assert [(lint.code, lint.line) for lint in lints] == [("W403", 3)]
+
+
+def test_what_is_recalled_has_to_be_declared() -> None:
+    with pytest.raises(MappingError) as caught:
+        simple(LEFT.replace("remembered.join.", "remembered.joins."), before=FACTS)
+    assert "unknown remembered 'joins'; did you mean 'join'?" in str(caught.value)
+    mapping = simple(LEFT, before=FACTS.replace("  join:\n    set: joins", "  join:\n    set: join"))
+    assert [lint.code for lint in mapping.lints] == ["W131"]
+
+
+def test_a_pseudonym_replaces_a_value_and_is_that_of_the_identity() -> None:
+    before = """\
+source: { home_page: https://vendor.example.com }
+identity: { who: { by: [ { email: "${ body.user.email }" } ] } }
+privacy:
+  pseudonym:
+    - { path: body.user.email, for_identity_only: true }
+    - { path: "body.list[*]", kind: email }
+"""
+    payload = {"user": {"email": " E@x.org "}, "list": ["e@x.org", None, {"a": 1}]}
+    text = mapping_text(MEETING, before=before).replace(
+        "{ account: { homePage: https://id.example.edu, name: mira } }", "${ identity.who }"
+    )
+    mapping = load_mapping(text, "m.yaml")
+    (event,) = mapping.events(payload, key=b"key")
+    assert isinstance(event, Event)
+    outcome = mapping.adapt(event, Lookups(pseudonym_key=b"key"))
+    name = account(outcome)["name"]
+    assert event.body == {"user": {"email": name}, "list": [name, None, "***"]}
+    assert event.whole_body["user"] == payload["user"]
+    (again,) = mapping.events(event.whole_body, key=b"key", already=["body.list.*"])
+    assert isinstance(again, Event)
+    assert again.body == event.body
 
 
 def test_dropped_fields_are_gone_and_masked_ones_overwritten() -> None:

@@ -67,6 +67,7 @@ class Services:
             self.knowledge,
             self.au_requests,
             page_size=settings.xapi.page_size,
+            page_bytes=settings.xapi.page_bytes,
             max_statements=settings.xapi.max_statements,
         )
         self.documents = Documents(store, clock=utc_now)

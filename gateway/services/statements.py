@@ -28,7 +28,7 @@ from gateway.store.statements import Entry, Page, Selection, StoredStatement
 from gateway.store.store import Store
 from gateway.store.transactions import Also, Transaction
 from gateway.xapi import strict_json, validation
-from gateway.xapi.attachments import Attached, check_without_parts, match
+from gateway.xapi.attachments import Attached, check_without_parts, match, stored_hashes
 from gateway.xapi.comparison import same_statement
 from gateway.xapi.multipart import Part
 from gateway.xapi.queries import Position, StatementsQuery
@@ -85,6 +85,7 @@ class Statements:
         gate: Gate,
         *,
         page_size: int,
+        page_bytes: int,
         max_statements: int,
     ) -> None:
         self._store = store
@@ -92,6 +93,7 @@ class Statements:
         self._knowledge = knowledge
         self._gate = gate
         self._page_size = page_size
+        self._page_bytes = page_bytes
         self._max_statements = max_statements
 
     # -- storing -----------------------------------------------------------------------------------------
@@ -257,19 +259,35 @@ class Statements:
 
     async def list(self, grant: Grant, query: StatementsQuery, position: Position | None = None) -> Listed:
         """One page of the statements that match, from the start or behind `position`."""
-        # Before the query: what becomes visible during it must not be promised.
-        through = await self._store.writer.consistent_through()
-        if position:
-            # Later pages show nothing that came after the first one, so they must not promise more either.
-            through = min(through, position.through)
-        selection = self._selection(grant, query, position)
-        page = await self._store.statements.page(selection)
+        # Taken before the query: what becomes visible during it must not be promised. Later pages show
+        # nothing that came after the first one, so they promise no more than it did.
+        through = position.through if position else await self._store.writer.consistent_through()
+        page = await self._store.statements.page(self._selection(grant, query, position))
+        if query.attachments:
+            page = await self._cut(page)
         following = None
         if page.more:
             last = page.statements[-1]
-            bound = position.bound if position else max(through, await self._store.statements.latest())
+            bound = position.bound if position else await self._bound(query, page, through)
             following = Position(last.stored, last.id, bound, through)
         return Listed(page=page, position=following, through=through)
+
+    async def _cut(self, page: Page) -> Page:
+        """As much of a page as `page_bytes` of attachments come with, at least its first statement."""
+        hashes = [stored_hashes(content(statement)) for statement in page.statements]
+        lengths = await self._store.attachments.lengths({sha2 for each in hashes for sha2 in each})
+        size = 0
+        for number, each in enumerate(hashes):
+            size += sum(lengths.pop(sha2, 0) for sha2 in each)  # data is sent once, whoever declares it
+            if number and size > self._page_bytes:
+                return Page(statements=page.statements[:number], more=True)
+        return page
+
+    async def _bound(self, query: StatementsQuery, page: Page, through: int) -> int:
+        """The stored time that ends the list of which this is the first page."""
+        if query.ascending:
+            return max(through, await self._store.statements.latest())
+        return page.statements[0].stored
 
     def _selection(self, grant: Grant, query: StatementsQuery, position: Position | None) -> Selection:
         rows = self._readable(grant)
@@ -280,6 +298,7 @@ class Statements:
             until=min(bounds, default=None),
             ascending=query.ascending,
             limit=min(query.limit or self._page_size, self._page_size),
+            max_bytes=self._page_bytes,
             after=(position.stored, position.statement_id) if position else None,
             rows=rows,
         )

@@ -92,6 +92,7 @@ class XapiSettings:
     max_statements: int
     max_document: int
     page_size: int
+    page_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,8 +72,12 @@ class Attachments:
 
     async def stored(self, hashes: Iterable[str]) -> set[str]:
         """Which of these hashes have data."""
-        cursor = self._collection.find({"_id": {"$in": list(hashes)}}, {"_id": 1})
-        return {row["_id"] async for row in cursor}
+        return set(await self.lengths(hashes))
+
+    async def lengths(self, hashes: Iterable[str]) -> dict[str, int]:
+        """How many bytes there are under these hashes; those without data are left out."""
+        cursor = self._collection.find({"_id": {"$in": list(hashes)}}, {"length": 1})
+        return {row["_id"]: row["length"] async for row in cursor}
 
     async def read(self, sha2: str) -> AsyncIterator[bytes]:
         """The data of a stored attachment in chunks."""

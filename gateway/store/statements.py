@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from struct import Struct
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
+from bson import decode_all
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, DocumentTooLarge
 from pymongo.read_concern import ReadConcern
@@ -23,6 +25,7 @@ from gateway.store.transactions import Also, Transaction, transact
 
 _DUPLICATE_KEY = 11000
 _BATCH = 500
+_LENGTH = Struct("<i")  # what a BSON document begins with
 # A document beyond 16 MiB, before and after an update; more index entries than the server's cache can take.
 TOO_LARGE = frozenset((10334, 17419, 388))
 
@@ -77,8 +80,7 @@ class Entry:
         return document
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredStatement:
+class StoredStatement(NamedTuple):
     """One statement as it is served: as `text` where `statement` is only its nearest form."""
 
     statement: dict[str, Any]
@@ -93,6 +95,8 @@ class StoredStatement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
+    """Statements in stored order, and whether the list goes on behind them."""
+
     statements: list[StoredStatement]
     more: bool
 
@@ -103,8 +107,10 @@ class Selection:
 
     `keys` are all required of one and the same statement: the listed one or one that it refers to. `since` is
     exclusive, `until` inclusive, both in microseconds; `after` is the (stored, id) that the page starts
-    behind. `rows` limit it to what may be read; then keys are required of the listed statement itself, so
-    that a reference tells nothing of a statement that may not be read. `voided` includes voided statements.
+    behind. A page has at most `limit` statements and ends before the one that makes it larger than
+    `max_bytes` (as BSON, which is about the size of its JSON), but never before its first. `rows` limit the
+    list to what may be read; then keys are required of the listed statement itself, so that a reference tells
+    nothing of a statement that may not be read. `voided` includes voided statements.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -112,6 +118,7 @@ class Selection:
     until: int | None = None
     ascending: bool = False
     limit: int = 100
+    max_bytes: int = 16 * 1024 * 1024
     after: tuple[int, UUID] | None = None
     rows: Sequence[RowFilter] = ()
     voided: bool = False
@@ -242,19 +249,26 @@ class Statements:
         return {stored.id: stored async for row in cursor for stored in (_stored(row),)}
 
     async def page(self, selection: Selection) -> Page:
-        """One page of a list in stored order, never including voided statements."""
+        """One page of a list in stored order, never including voided statements unless asked to."""
         direction = 1 if selection.ascending else -1
         cursor = (
-            self._collection.find(selection.filter(), self._SERVED)
+            self._collection.find_raw_batches(selection.filter(), self._SERVED)
             .sort([("stored", direction), ("_id", direction)])
             .hint(selection.index)
             .limit(selection.limit + 1)
             .batch_size(selection.limit + 1)
         )
-        rows = await cursor.to_list()
-        return Page(
-            statements=[_stored(row) for row in rows[: selection.limit]], more=len(rows) > selection.limit
-        )
+        statements: list[StoredStatement] = []
+        left = selection.max_bytes
+        # Documents are counted and weighed while they are bytes: what is not served costs no decoding.
+        async with cursor:
+            async for batch in cast(AsyncIterator[bytes], cursor):
+                end = _page_end(batch, selection.limit - len(statements), left, first=not statements)
+                statements += map(_stored, decode_all(batch[:end], self._collection.codec_options))
+                if end < len(batch):
+                    return Page(statements=statements, more=True)
+                left -= end
+        return Page(statements=statements, more=False)
 
     async def stream(self, selection: Selection) -> AsyncIterator[StoredStatement]:
         """All of a list in stored order, whatever its limit, holding one batch of it in memory."""
@@ -302,12 +316,20 @@ class Statements:
         return await self._collection.estimated_document_count()
 
 
+def _page_end(batch: bytes, limit: int, size: int, *, first: bool) -> int:
+    """Where in a batch of BSON the documents end that fit into a page; with `first`, one always does."""
+    end = 0
+    while limit and end < len(batch):
+        after = end + _LENGTH.unpack_from(batch, end)[0]
+        if after > size and (end or not first):
+            break
+        end, limit = after, limit - 1
+    return end
+
+
 def _stored(row: Mapping[str, Any]) -> StoredStatement:
     return StoredStatement(
-        statement=row["statement"],
-        stored=row["stored"],
-        text=row.get("raw"),
-        voided="voided" in row,
+        statement=row["statement"], stored=row["stored"], text=row.get("raw"), voided="voided" in row
     )
 
 

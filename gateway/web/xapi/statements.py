@@ -53,9 +53,8 @@ async def get(call: Call) -> web.StreamResponse:
     if query.single:
         call.request[THROUGH] = await services.store.writer.consistent_through()
         found = await services.statements.one(call.grant, query)
-        [text] = await _formatted(call, query.format, [found])
-        body = strict_json.dumps(text) if isinstance(text, dict) else text
-        return await _answer(call, query, body, [found])
+        [statement] = await _formatted(call, query.format, [found])
+        return await _answer(call, query, strict_json.dumps(statement), [found])
     listed = await services.statements.list(call.grant, query, position)
     call.request[THROUGH] = listed.through
     more = ""
@@ -63,7 +62,8 @@ async def get(call: Call) -> web.StreamResponse:
         # Relative to the origin, so that it holds behind any proxy; the mount includes the proxy's prefix.
         more = f"{call.mount}/statements?more={encode_more(query, listed.position, key=services.more_key)}"
     statements = await _formatted(call, query.format, listed.page.statements)
-    return await _answer(call, query, _result(statements, more), listed.page.statements)
+    body = strict_json.dumps({"statements": statements, "more": more})
+    return await _answer(call, query, body, listed.page.statements)
 
 
 async def _sent(call: Call) -> Sent:
@@ -83,10 +83,10 @@ async def _sent(call: Call) -> Sent:
 
 async def _formatted(
     call: Call, format_: Format, found: Iterable[StoredStatement]
-) -> list[dict[str, Any] | bytes]:
+) -> list[dict[str, Any] | orjson.Fragment]:
     """Statements in the format asked for; those kept as text stay text while nothing has to be changed."""
     if format_ is Format.EXACT:
-        return [item.text.encode() if item.text else item.statement for item in found]
+        return [orjson.Fragment(item.text) if item.text else item.statement for item in found]
     statements = [_statement(item) for item in found]
     if format_ is Format.IDS:
         return [formats.to_ids(statement) for statement in statements]
@@ -95,18 +95,13 @@ async def _formatted(
     return [formats.to_canonical(statement, known, call.languages) for statement in statements]
 
 
-def _result(statements: Iterable[dict[str, Any] | bytes], more: str) -> bytes:
-    texts = (item if isinstance(item, bytes) else strict_json.dumps(item) for item in statements)
-    return b'{"statements":[' + b",".join(texts) + b'],"more":' + orjson.dumps(more) + b"}"
-
-
 async def _answer(
     call: Call, query: StatementsQuery, body: bytes, found: Sequence[StoredStatement]
 ) -> web.StreamResponse:
     headers: dict[str, str] = {}
     if found:
-        latest = max(item.stored for item in found) // 1_000_000
-        headers[hdrs.LAST_MODIFIED] = formatdate(latest, usegmt=True)
+        latest = max(found[0].stored, found[-1].stored)
+        headers[hdrs.LAST_MODIFIED] = formatdate(latest // 1_000_000, usegmt=True)
     if query.attachments:
         return await _multipart(call, body, found, headers)
     return web.Response(body=body, content_type=_JSON, headers=headers)

@@ -35,9 +35,13 @@ class Origin:
 
 @dataclass(slots=True, kw_only=True)
 class PreparedEntry(Entry):
-    """An entry that remembers how it was prepared, to be stamped when it is written."""
+    """An entry that remembers how it was prepared, to be stamped when it is written.
+
+    `bound` is another entry of its request: if that was stored before, this one is not stored either.
+    """
 
     prepared: Prepared
+    bound: UUID | None = None
 
 
 def keys_of(prepared: Prepared) -> Keys:
@@ -54,7 +58,12 @@ def keys_of(prepared: Prepared) -> Keys:
 
 
 def prepared_entry(
-    statement: dict[str, Any], origin: Origin, version: Version, suspect: bool
+    statement: dict[str, Any],
+    origin: Origin,
+    version: Version,
+    suspect: bool,
+    *,
+    bound: UUID | None = None,
 ) -> PreparedEntry:
     """A valid statement, which it changes, on its way into the store; `suspect` as in `Entry`."""
     fresh = "id" not in statement
@@ -70,6 +79,7 @@ def prepared_entry(
         suspect=suspect,
         fresh_id=fresh,
         prepared=prepared,
+        bound=bound,
     )
 
 

@@ -11,6 +11,7 @@ from gateway.cmi5.packages import PackageLimits
 from gateway.services.addresses import public_url
 from gateway.services.au_requests import AURequests
 from gateway.services.commit import Committer
+from gateway.services.conflicts import Conflicts
 from gateway.services.courses import Courses
 from gateway.services.documents import Documents
 from gateway.services.hooks import Hooks
@@ -66,6 +67,7 @@ class Services:
             self.committer,
             self.knowledge,
             self.au_requests,
+            Conflicts(store, lms=lms),
             page_size=settings.xapi.page_size,
             page_bytes=settings.xapi.page_bytes,
             max_statements=settings.xapi.max_statements,

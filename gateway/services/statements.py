@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
+from gateway.cmi5.conflicts import concern
 from gateway.errors import BadRequest, Conflict, GatewayError, Invalid, NotFound, TooLarge
 from gateway.services.access import Grant, Scope
 from gateway.services.commit import Committer, Write
@@ -48,14 +49,18 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Insertion:
-    """A statement of the gateway's own, stored right behind the request's statement of that index."""
+    """A statement of the gateway's own, stored right behind the request's statement of that index.
+
+    `bound` is the id of a statement of the request: if that was stored before, nothing is inserted.
+    """
 
     after: int
     statement: dict[str, Any]
     origin: Origin
+    bound: UUID | None = None
 
 
-Accept: TypeAlias = Callable[[Any, Sequence[Insertion], Also], Awaitable[list[str]]]
+Accept: TypeAlias = Callable[[Any, Sequence[Insertion], Also | None], Awaitable[list[str]]]
 """Stores the statements of a request (one or a list) with insertions and further changes; their ids."""
 
 
@@ -63,6 +68,12 @@ class Gate(Protocol):
     """Judges the statements of an AU before anything else is done with them."""
 
     async def admit(self, grant: Grant, value: Any, accept: Accept) -> list[str]: ...
+
+
+class Watch(Protocol):
+    """Stores statements of others that concern registrations, with what the LMS has to say to them."""
+
+    async def watch(self, value: Any, accept: Accept) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +94,7 @@ class Statements:
         committer: Committer,
         knowledge: Knowledge,
         gate: Gate,
+        watch: Watch,
         *,
         page_size: int,
         page_bytes: int,
@@ -92,6 +104,7 @@ class Statements:
         self._committer = committer
         self._knowledge = knowledge
         self._gate = gate
+        self._watch = watch
         self._page_size = page_size
         self._page_bytes = page_bytes
         self._max_statements = max_statements
@@ -128,20 +141,33 @@ class Statements:
         except TypeError as error:
             raise Invalid(f"a statement cannot be written as JSON: {error}") from error
         # Read back: what is prepared is a copy, and holds nothing that JSON cannot.
-        return await self._accept(origin, Version.V2, strict_json.parse(sent.body), sent, also=also)
+        parsed = strict_json.parse(sent.body)
+        if also is None:
+            return await self._watched(origin, Version.V2, parsed, sent)
+        return await self._accept(origin, Version.V2, parsed, sent, also=also)
 
     async def _take(
         self, grant: Grant, version: Version, parsed: strict_json.Parsed, sent: Sent
     ) -> list[str]:
         origin = Origin.of(grant)
         if grant.session is None:
-            return await self._accept(origin, version, parsed, sent)
-
-        async def accept(value: Any, insertions: Sequence[Insertion], also: Also) -> list[str]:
-            admitted = strict_json.Parsed(value, parsed.lossy)
-            return await self._accept(origin, version, admitted, sent, insertions=insertions, also=also)
-
+            return await self._watched(origin, version, parsed, sent)
+        accept = self._accepting(origin, version, parsed, sent)
         return await self._gate.admit(grant, parsed.value, accept)
+
+    async def _watched(
+        self, origin: Origin, version: Version, parsed: strict_json.Parsed, sent: Sent
+    ) -> list[str]:
+        if not concern(parsed.value):
+            return await self._accept(origin, version, parsed, sent)
+        return await self._watch.watch(parsed.value, self._accepting(origin, version, parsed, sent))
+
+    def _accepting(self, origin: Origin, version: Version, parsed: strict_json.Parsed, sent: Sent) -> Accept:
+        async def accept(value: Any, insertions: Sequence[Insertion], also: Also | None) -> list[str]:
+            judged = strict_json.Parsed(value, parsed.lossy)
+            return await self._accept(origin, version, judged, sent, insertions=insertions, also=also)
+
+        return accept
 
     async def _accept(
         self,
@@ -178,7 +204,9 @@ class Statements:
     def _arranged(self, entries: Sequence[Entry], insertions: Sequence[Insertion]) -> Sequence[Entry]:
         arranged = list(entries)
         for insertion in reversed(insertions):
-            entry = prepared_entry(insertion.statement, insertion.origin, Version.V2, suspect=True)
+            entry = prepared_entry(
+                insertion.statement, insertion.origin, Version.V2, suspect=True, bound=insertion.bound
+            )
             arranged.insert(insertion.after + 1, entry)
         return arranged
 
@@ -227,7 +255,7 @@ class Statements:
                     same.add(entry.id)
             # Whoever stored them first may have been interrupted before linking them.
             await self._store.links.link(list(same), referring=True)
-            pending = [entry for entry in pending if entry.id not in same]
+            pending = [entry for entry in pending if entry.id not in same and _bound(entry) not in same]
         return pending
 
     async def _is_same(self, entry: Entry) -> bool:
@@ -320,6 +348,10 @@ class Statements:
         if Scope.STATEMENTS_READ in grant.scopes:
             return rows
         return (*rows, RowFilter(sources=(f"credential:{grant.key}",)))
+
+
+def _bound(entry: Entry) -> UUID | None:
+    return entry.bound if isinstance(entry, PreparedEntry) else None
 
 
 def match_keys(query: StatementsQuery) -> dict[str, str]:

@@ -7,7 +7,7 @@ decided on: of two changes at the same time one is `Contended` and is decided an
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -69,6 +69,11 @@ class Registrations:
     async def get(self, registration_id: UUID) -> Registration | None:
         row = await self._collection.find_one({"_id": registration_id})
         return _registration(row) if row else None
+
+    async def existing(self, ids: Collection[UUID]) -> set[UUID]:
+        """Those of the ids that are registrations of this store."""
+        cursor = self._collection.find({"_id": {"$in": [*ids]}}, {"_id": 1})
+        return {row["_id"] async for row in cursor}
 
     async def list(
         self, *, course: UUID | None = None, actor_key: str | None = None, limit: int = 100

@@ -36,6 +36,7 @@ OPTIONAL = 'moveOn="NotApplicable"'
 
 
 def _requirements(reply: Reply) -> set[str]:
+    assert reply.status in (400, 403), reply.body
     return {problem["requirement"] for problem in reply.error["problems"]}
 
 

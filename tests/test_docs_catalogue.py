@@ -10,7 +10,10 @@ import pytest
 from adapters import Adapted, Event, Lookups
 from adapters.catalogue import HeaderError, catalogue, entry
 from adapters.files import load_file, mapping_paths, reader
-from adapters.testing import sample_payloads
+from adapters.model import Block
+from adapters.outcomes import Pairs
+from adapters.testing import payload_of
+from adapters.yaml_source import ListNode, plain, read_yaml
 from gateway.xapi.validation import check
 from gateway.xapi.versions import Version
 from tests.adapters.support import NOW
@@ -33,6 +36,18 @@ adapter: acme
 """
 
 
+def cases(tests: Path) -> list[tuple[Any, Pairs]]:
+    """The payload and headers of every case of a test file."""
+    root = read_yaml(tests.read_text("utf-8"), tests.name)
+    assert isinstance(root, ListNode)
+    found: list[tuple[Any, Pairs]] = []
+    for case in map(Block, root.items):
+        headers = case.get("headers")
+        sent = plain(headers) if headers is not None else {}
+        found.append((payload_of(case, reader(tests.parent)), tuple(sent.items())))
+    return found
+
+
 def test_the_page_is_what_the_headers_say() -> None:
     page = (ROOT / "docs" / "mappings" / "catalogue.md").read_text("utf-8")
     hint = "run: python -m adapters.catalogue mappings > docs/mappings/catalogue.md"
@@ -49,8 +64,8 @@ def test_every_statement_of_every_sample_is_valid_in_both_versions(path: Path) -
     mapping = load_file(path)
     tests = path.with_name(f"{path.stem}.test.yaml")
     made: list[dict[str, Any]] = []
-    for payload in sample_payloads(tests.read_text("utf-8"), tests.name, reader(path.parent)):
-        for event in mapping.events(payload, (), (), NOW):
+    for payload, headers in cases(tests):
+        for event in mapping.events(payload, headers, (), NOW):
             outcome = mapping.adapt(event, LOOKUPS) if isinstance(event, Event) else None
             made.extend(outcome.statements if isinstance(outcome, Adapted) else ())
     assert made

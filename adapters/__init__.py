@@ -21,15 +21,19 @@ from adapters.outcomes import (
     Skipped,
     Unmatched,
     Verified,
+    Wanting,
 )
+from adapters.receive.known import Client, Known
 
 __all__ = [
     "Accepted",
     "Adapted",
     "Answered",
+    "Client",
     "Event",
     "Failed",
     "Held",
+    "Known",
     "Lint",
     "Lookups",
     "Mapping",
@@ -42,6 +46,7 @@ __all__ = [
     "Unmatched",
     "Verified",
     "Wanted",
+    "Wanting",
     "load_mapping",
     "render",
 ]

@@ -27,8 +27,9 @@ from adapters.mapping import DirectoryEntry, EventPlan, Mapping
 from adapters.model import Block, check, seconds
 from adapters.outcomes import Request
 from adapters.privacy import ACTIONS, Hidden, Privacy, hidden_path
-from adapters.receive.loader import ReceiveLoader, headers_in, names_in
+from adapters.receive.loader import ReceiveLoader
 from adapters.receive.receiver import Receiver
+from adapters.receive.references import headers_in, names_in
 from adapters.remember import DEFAULT_TTL, Recall, Remember
 from adapters.rule_loader import RuleLoader
 from adapters.rules import RuleIndex
@@ -199,8 +200,9 @@ class _Loader:
         if block.node is None:
             return None, plan[0]
         env = Env(collected=self.collected, names=REQUEST_NAMES - {"timestamp"}, receiving=True)
-        loader = ReceiveLoader(block, env, self.templates)
-        found = loader.load()
+        loader = ReceiveLoader(block, env, self.templates, self.file_beside)
+        loaded = loader.load()
+        found = loaded.found
         event_plan = self.backed_by_body(plan, found.signs_headers, signed_only=found.signed_only)
         decoder = loader.decoder()
         receiver = Receiver(
@@ -208,8 +210,8 @@ class _Loader:
             content_types=tuple(one.lower() for one in block.texts("content_types")) or decoder.content_types,
             max_body=loader.max_body(),
             ip_allow=loader.networks(),
-            checks=found.checks,
-            handshakes=found.handshakes,
+            checks=loaded.checks,
+            handshakes=loaded.handshakes,
             decoder=decoder,
             reject_bad_payload=block.text("on_bad_payload", "store") == "reject",
             ack_status=loader.status("ack", 200, (200, 202, 204)),
@@ -217,8 +219,16 @@ class _Loader:
             secrets=frozenset(self.collected.secrets),
             reads_body_first=found.reads_body,
             key=_delivery_key(event_plan),
+            policy=loader.policy(),
         )
         return receiver, event_plan
+
+    def file_beside(self, path: str) -> str | None:
+        """The text of a file that the mapping names; it is part of the mapping's revision."""
+        found = self.files(path) if self.files is not None else None
+        if found is not None:
+            self.shared.texts.setdefault(path, found)
+        return found
 
     def event_plan(self, block: Block) -> tuple[EventPlan, ScalarNode | None]:
         env = replace(self.env, names=_EVENT_NAMES - ({"item"} if "batch" not in block else set()))

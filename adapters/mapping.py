@@ -33,6 +33,7 @@ from adapters.outcomes import (
 )
 from adapters.privacy import Hidden, Privacy, redact
 from adapters.receive.incoming import grouped, joined
+from adapters.receive.known import Known
 from adapters.receive.receiver import Receiver
 from adapters.remember import Fact, Recall, Recalled, Remember
 from adapters.rules import Rule, RuleIndex
@@ -119,11 +120,20 @@ class Mapping:
         """Names of secrets that are not set: an adapter that misses one must not be started."""
         return tuple(sorted(name for name in self.secrets if not secrets(name)))
 
-    def receive(self, request: Request, secrets: Callable[[str], str | None], now: datetime) -> Received:
-        """Decide about one request: `Accepted`, `Refused`, or `Answered` for a handshake."""
+    def receive(
+        self,
+        request: Request,
+        secrets: Callable[[str], str | None],
+        now: datetime,
+        known: Known | None = None,
+    ) -> Received:
+        """Decide about one request: `Accepted`, `Refused`, `Answered` for a handshake, or `Wanting` keys.
+
+        `known` is what the gateway found out beforehand: key sets, and the client of a bearer token.
+        """
         if self.receiver is None:
             return Refused(404, f"mapping {self.name} has no `receive:` block")
-        return self.receiver.receive(request, secrets, now)
+        return self.receiver.receive(request, secrets, now, known)
 
     @property
     def hidden(self) -> tuple[Hidden, ...]:

@@ -31,11 +31,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """How a request proved itself: the method, which of its secrets matched, and the preset it came from."""
+    """How a request proved itself: the method, which of its secrets or keys matched (by position, and by id
+    where it has one), and the preset it came from.
+    """
 
     method: str
     key_index: int = 0
     preset: str | None = None
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,8 @@ class Accepted:
     """A request that proved itself. Store it, then answer `ack_status`.
 
     `key` is the delivery's idempotency key, `digest` the SHA-256 of the raw body (the same key with another
-    digest is a conflict). `problem` says why the body could not be decoded; `payload` is then None.
+    digest is a conflict). `problem` says why the body could not be decoded; `payload` is then None. `skew` is
+    how many seconds the request's own time is behind the clock, where it carries one.
     """
 
     payload: Any
@@ -52,6 +56,7 @@ class Accepted:
     verified: tuple[Verified, ...]
     ack_status: int = 200
     problem: str | None = None
+    skew: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,15 @@ class Refused:
 
     status: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanting:
+    """Nothing can be decided until the key set of `url` is fetched (again); else refuse by `status`."""
+
+    url: str
+    reason: str
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +188,4 @@ class Failed:
 
 
 Outcome: TypeAlias = Adapted | Skipped | Unmatched | Held | Failed
-Received: TypeAlias = Accepted | Refused | Answered
+Received: TypeAlias = Accepted | Refused | Answered | Wanting

@@ -8,7 +8,7 @@ from adapters.functions import FUNCTIONS
 from adapters.grammar import MAPPING
 from adapters.model import Key, Model
 from adapters.receive.grammar import METHODS
-from adapters.receive.loader import presets
+from adapters.receive.presets import presets
 from adapters.vocabulary import SHIPPED
 
 _EXPRESSION = r"\$\{"

@@ -5,28 +5,74 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from adapters.expressions.environment import Closure
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
 from adapters.expressions.scope import Scope
 from adapters.functions.receiver import raw
 from adapters.mapping import Mapping
 from adapters.outcomes import Request
-from adapters.receive.checks import AnyOf, Basic, Check, Signed, Token, key_bytes
+from adapters.receive.checks import AnyOf, Basic, Check, OAuth2Client, Signed, Token, each_check
 from adapters.receive.incoming import incoming
+from adapters.receive.jwt import HMAC_ALGORITHMS, Jwt
+from adapters.receive.keys import JWS_ALGORITHMS, SIGNING_ALGORITHMS, Algorithm
+from adapters.receive.known import Client, Known
+from adapters.receive.public_key import PublicKeySigned
+from adapters.receive.secrets import SharedSecret, key_bytes
+from adapters.receive.signature import SignatureSpec, TimestampSpec
+from adapters.sample_keys import KEY_ID, PrivateKey, sample_key, sample_key_set
+from adapters.sample_keys import sample_secret as sample_secret
+
+_LIFETIME = 300  # seconds that a token made here is valid
+_NEEDS_KEY = "this vendor signs with a private key; give one whose public half the mapping trusts"
 
 
 class CannotSign(Exception):
     """The mapping's checks cannot be satisfied from here; the text says why."""
 
 
-def sample_secret(name: str) -> str:
-    """A made-up secret for tests; it is well-formed as text, hex and base64."""
-    return hashlib.sha256(name.encode()).hexdigest()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """What a vendor signs with: secrets by name, the clock, and a private key where it uses one.
+
+    Without a `key`, and with `samples`, keys that everybody has are used; see `sample_known`.
+    """
+
+    secrets: Callable[[str], str | None]
+    now: datetime
+    key: PrivateKey | None = None
+    key_id: str | None = None
+    samples: bool = False
+
+    def private(self, algorithm: str) -> PrivateKey:
+        """The key for a JSON Web Algorithm."""
+        if self.key is not None:
+            return self.key
+        if not self.samples:
+            raise CannotSign(
+                "this vendor signs with a private key; give one whose public half the mapping trusts"
+            )
+        return sample_key(algorithm)
+
+
+def sample_known(mapping: Mapping) -> Known:
+    """What a gateway would know beside a request that was signed with samples."""
+    checks = list(each_check(mapping.receiver.checks)) if mapping.receiver is not None else []
+    key_sets = {
+        check.jwks_url: sample_key_set(check.algorithms)
+        for check in checks
+        if isinstance(check, Jwt) and check.jwks_url is not None
+    }
+    clients = [check for check in checks if isinstance(check, OAuth2Client)]
+    client = Client(key=clients[0].clients[0], scopes=frozenset({clients[0].scope})) if clients else None
+    return Known(key_sets=key_sets, client=client)
 
 
 def unsigned(mapping: Mapping, body: bytes, url: str, now: datetime) -> Request:
@@ -43,60 +89,72 @@ def unsigned(mapping: Mapping, body: bytes, url: str, now: datetime) -> Request:
     )
 
 
-def sign(request: Request, mapping: Mapping, secrets: Callable[[str], str | None], now: datetime) -> Request:
+def sign(
+    request: Request,
+    mapping: Mapping,
+    secrets: Callable[[str], str | None],
+    now: datetime,
+    *,
+    key: PrivateKey | None = None,
+    key_id: str | None = None,
+    samples: bool = False,
+) -> Request:
     """The request with everything added that its mapping checks; raises `CannotSign`."""
     if mapping.receiver is None:
         raise CannotSign(f"mapping {mapping.name} has no `receive:` block")
     missing = mapping.missing_secrets(secrets)
     if missing:
         raise CannotSign(f"secret {missing[0]} is not set")
+    signer = Signer(secrets=secrets, now=now, key=key, key_id=key_id, samples=samples)
     for check in mapping.receiver.checks:
-        request = _signed(request, check, mapping, secrets, now)
+        request = _signed(request, check, mapping, signer)
     return request
 
 
-def _signed(
-    request: Request, check: Check, mapping: Mapping, secrets: Callable[[str], str | None], now: datetime
-) -> Request:
-    scope = incoming(request, None, secrets, mapping.secrets, now).scope
+def _signed(request: Request, check: Check, mapping: Mapping, signer: Signer) -> Request:
+    scope = incoming(request, None, signer.secrets, mapping.secrets, signer.now).scope
     if isinstance(check, AnyOf):
-        return _signed(request, check.checks[0], mapping, secrets, now)
+        return _signed(request, check.checks[0], mapping, signer)
     if isinstance(check, Token):
-        return _placed(request, check.prefix + _value(check.secrets[0], scope), check)
+        return _placed(request, check.prefix + _value(check.secrets, scope, signer), check)
     if isinstance(check, Basic):
-        pair = f"{check.username}:{_value(check.passwords[0], scope)}"
+        pair = f"{check.username}:{_value(check.passwords, scope, signer)}"
         return _with_header(request, "authorization", "Basic " + base64.b64encode(pair.encode()).decode())
-    if isinstance(check, Signed):
-        return _with_signature(request, check, mapping, secrets, now)
+    if isinstance(check, Jwt):
+        return _with_token(request, check, scope, signer)
+    if isinstance(check, (Signed, PublicKeySigned)):
+        return _with_signature(request, check, mapping, signer)
+    if isinstance(check, OAuth2Client) and not signer.samples:
+        raise CannotSign("this vendor sends a bearer token; ask POST /oauth2/token for one")
     return request
 
 
-def _value(closure: Closure, scope: Scope) -> str:
-    found = closure(scope)
+def _value(secrets: tuple[SharedSecret, ...], scope: Scope, signer: Signer) -> str:
+    """The first secret that counts now: what the vendor uses."""
+    one = next((one for one in secrets if one.usable(signer.now)), None)
+    found = one.value(scope) if one is not None else None
     if not isinstance(found, str):
-        raise CannotSign("a secret is not set")
+        raise CannotSign("no secret is set that still counts")
     return found
 
 
+# -- signatures
+
+
 def _with_signature(
-    request: Request, check: Signed, mapping: Mapping, secrets: Callable[[str], str | None], now: datetime
+    request: Request, check: Signed | PublicKeySigned, mapping: Mapping, signer: Signer
 ) -> Request:
     written: str | None = None
     if check.timestamp is not None:
-        if check.timestamp.body is not None:
-            raise CannotSign("the time is in the body; put it there")
-        seconds = now.timestamp()
-        written = now.isoformat() if check.timestamp.unit == "iso8601" else str(int(seconds))
-        if check.timestamp.unit == "ms":
-            written = str(int(seconds * 1000))
-        if check.timestamp.headers:
-            request = _with_header(request, check.timestamp.headers[0], written)
+        request, written = _with_time(request, check.timestamp, signer.now)
     for name in check.message_headers[-1:]:
         if not any(known == name for known, _ in request.headers):
             request = _with_header(request, name, hashlib.sha256(request.body).hexdigest()[:32])
-    scope = incoming(request, None, secrets, mapping.secrets, now).scope
+    scope = incoming(request, None, signer.secrets, mapping.secrets, signer.now).scope
     scope.timestamp = written
-    secret = _value(check.secrets[0], scope).removeprefix(check.secret_prefix)
+    if isinstance(check, PublicKeySigned):
+        return _with_private_key(request, check, scope, written, signer)
+    secret = _value(check.secrets, scope, signer).removeprefix(check.secret_prefix)
     scope.secret = secret
     message = request.body if check.message is None else raw(check.message(scope) or "")
     if check.method == "digest":
@@ -106,24 +164,125 @@ def _with_signature(
         if key is None:
             raise CannotSign(f"the secret is not {check.secret_encoding}")
         signature = hmac.digest(key, message, check.algorithm)
-    return _placed(request, _carried(check, signature, written), check.signature)
+    return _placed(request, _carried(check.signature, check.timestamp, signature, written), check.signature)
 
 
-def _carried(check: Signed, signature: bytes, timestamp: str | None) -> str:
-    spec = check.signature
+def _with_private_key(
+    request: Request, check: PublicKeySigned, scope: Scope, written: str | None, signer: Signer
+) -> Request:
+    if signer.key is None:
+        raise CannotSign(
+            "this vendor signs with a private key; give one whose public half the mapping trusts"
+        )
+    algorithm = SIGNING_ALGORITHMS[check.algorithm]
+    message = request.body if check.message is None else raw(check.message(scope) or "")
+    if check.key_id_headers and signer.key_id is not None:
+        request = _with_header(request, check.key_id_headers[0], signer.key_id)
+    signature = signed_with(signer.key, algorithm, message)
+    return _placed(request, _carried(check.signature, check.timestamp, signature, written), check.signature)
+
+
+def signed_with(key: PrivateKey, algorithm: Algorithm, message: bytes) -> bytes:
+    """The signature of a message; raises `CannotSign` where the key is of another kind."""
+    if not algorithm.fits(key.public_key()):
+        raise CannotSign("the private key does not fit the mapping's algorithm")
+    if isinstance(key, rsa.RSAPrivateKey):
+        assert algorithm.hash is not None
+        how: padding.AsymmetricPadding = padding.PKCS1v15()
+        if algorithm.family == "rsa-pss":
+            how = padding.PSS(mgf=padding.MGF1(algorithm.hash), salt_length=algorithm.hash.digest_size)
+        return key.sign(message, how, algorithm.hash)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        assert algorithm.hash is not None
+        signature = key.sign(message, ec.ECDSA(algorithm.hash))
+        if algorithm.size is None:
+            return signature
+        return b"".join(number.to_bytes(algorithm.size) for number in decode_dss_signature(signature))
+    return key.sign(message)
+
+
+def _with_time(request: Request, spec: TimestampSpec, now: datetime) -> tuple[Request, str]:
+    if spec.body is not None:
+        raise CannotSign("the time is in the body; put it there")
+    seconds = now.timestamp()
+    written = now.isoformat() if spec.unit == "iso8601" else str(int(seconds))
+    if spec.unit == "ms":
+        written = str(int(seconds * 1000))
+    return (_with_header(request, spec.headers[0], written) if spec.headers else request), written
+
+
+def _carried(
+    spec: SignatureSpec, times: TimestampSpec | None, signature: bytes, timestamp: str | None
+) -> str:
     if spec.encoding == "hex":
         written = signature.hex()
     elif spec.encoding == "base64url":
-        written = base64.urlsafe_b64encode(signature).decode().rstrip("=")
+        written = _base64url(signature)
     else:
         written = base64.b64encode(signature).decode()
     written = spec.prefix + written
     if not spec.pairs:
         return written
     pairs = [f"{spec.keys[0]}={written}"]
-    if check.timestamp is not None and check.timestamp.from_signature:
+    if times is not None and times.from_signature:
         pairs.insert(0, f"{spec.timestamp_key}={timestamp}")
     return spec.separator.join(pairs)
+
+
+# -- tokens
+
+
+def _with_token(request: Request, check: Jwt, scope: Scope, signer: Signer) -> Request:
+    if check.place == "body":
+        try:
+            claims = json.loads(request.body)
+        except ValueError:
+            raise CannotSign("the payload becomes the token's claims, so it must be JSON") from None
+        return replace(request, body=_token(claims, check, scope, signer).encode())
+    moment = int(signer.now.timestamp())
+    claims = {"iat": moment, "exp": moment + _LIFETIME}
+    for name, values in (("iss", check.issuers), ("aud", check.audiences), *check.claims.items()):
+        if values:
+            claims[name] = values[0](scope)
+    if check.body_digest_claim is not None:
+        claims[check.body_digest_claim] = base64.b64encode(hashlib.sha256(request.body).digest()).decode()
+    token = _token(claims, check, scope, signer)
+    if check.place == "bearer":
+        return _with_header(request, "authorization", f"Bearer {token}")
+    if check.place == "header":
+        return _with_header(request, check.where, check.prefix + token)
+    try:
+        body = json.loads(request.body)
+        name, star, more = check.where.partition("[*]")
+        if "." in name or more:
+            raise CannotSign("the tokens are deep in the body; put them there")
+        body[name] = [token] if star else token
+    except (ValueError, TypeError):
+        raise CannotSign("the payload takes the token in, so it must be a JSON object") from None
+    return replace(request, body=json.dumps(body, ensure_ascii=False).encode())
+
+
+def _token(claims: Any, check: Jwt, scope: Scope, signer: Signer) -> str:
+    algorithm = check.algorithms[0]
+    header = {"alg": algorithm, "typ": "JWT"}
+    if algorithm not in HMAC_ALGORITHMS:
+        header["kid"] = signer.key_id or KEY_ID
+    signed = ".".join(
+        _base64url(json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode())
+        for part in (header, claims)
+    )
+    if algorithm in HMAC_ALGORITHMS:
+        key = key_bytes(_value(check.secrets, scope, signer), check.secret_encoding)
+        if key is None:
+            raise CannotSign(f"the secret is not {check.secret_encoding}")
+        signature = hmac.digest(key, signed.encode(), HMAC_ALGORITHMS[algorithm])
+    else:
+        signature = signed_with(signer.private(algorithm), JWS_ALGORITHMS[algorithm], signed.encode())
+    return f"{signed}.{_base64url(signature)}"
+
+
+def _base64url(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).decode().rstrip("=")
 
 
 def _placed(request: Request, value: str, where: Any) -> Request:

@@ -28,7 +28,7 @@ from adapters.outcomes import (
     Skipped,
     Unmatched,
 )
-from adapters.signing import CannotSign, sample_secret, sign, unsigned
+from adapters.signing import CannotSign, sample_known, sample_secret, sign, unsigned
 from adapters.yaml_source import ListNode, MapNode, Place, ScalarNode, plain, read_yaml
 
 RECEIVED_AT = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -224,11 +224,11 @@ class _Case:
         request = replace(request, headers=request.headers + extra, query=query)
         signs = settings.get("sign")
         if signs is None or not (isinstance(signs, ScalarNode) and signs.value is False):
-            request = sign(request, self.mapping, sample_secret, now)
+            request = sign(request, self.mapping, sample_secret, now, samples=True)
         if settings.flag("tamper", default=False):
             request = replace(request, body=request.body + b" ")
         later = datetime.fromtimestamp(now.timestamp() + settings.integer("late", 0), UTC)
-        return self.mapping.receive(request, sample_secret, later)
+        return self.mapping.receive(request, sample_secret, later, sample_known(self.mapping))
 
     def check_received(self, received: Received) -> list[str]:
         status = received.ack_status if isinstance(received, Accepted) else received.status

@@ -26,6 +26,7 @@ from gateway.web import admin, api, cmi5, content, hooks, oauth, ops, xapi
 from gateway.web.cors import Cors
 from gateway.web.errors import errors_to_json
 from gateway.web.origins import CONTENT_PORT, ContentPort
+from gateway.web.outgoing import HttpFetcher
 from gateway.web.requests import request_id
 from gateway.xapi.versions import Version
 
@@ -50,7 +51,9 @@ async def open_services(settings: Settings, client: Client) -> dict[str, Service
     for name, database in settings.databases.items():
         store = Store(client, database)
         await store.prepare()
-        services[name] = Services(store, settings, more_key=more_key, mappings=mappings)
+        services[name] = Services(
+            store, settings, more_key=more_key, mappings=mappings, fetcher=HttpFetcher()
+        )
     return services
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -14,7 +15,9 @@ from adapters.expressions.values import EvaluationError
 from adapters.functions.receiver import raw
 from adapters.outcomes import Verified
 from adapters.receive.incoming import Incoming
-from adapters.receive.signature import Mismatch, SignatureSpec, TimestampSpec, decode, once
+from adapters.receive.known import KeysWanted
+from adapters.receive.secrets import SharedSecret, key_bytes, usable
+from adapters.receive.signature import Mismatch, SignatureSpec, TimestampSpec, once
 
 
 class Check(Protocol):
@@ -27,23 +30,28 @@ def _same(one: str, other: str) -> bool:
     return hmac.compare_digest(raw(one), raw(other))
 
 
-def _secret(closure: Closure, sent: Incoming) -> str:
-    value = closure(sent.scope)
-    if not isinstance(value, str) or not value:
-        raise Mismatch("a secret is not set")
-    return value
-
-
-def key_bytes(secret: str, encoding: str) -> bytes | None:
-    """A secret as the key of an HMAC; None when it is not written in its encoding."""
-    return decode(secret, encoding) if encoding in ("hex", "base64") else raw(secret)
-
-
 def _without_parameter(url: str, name: str) -> str:
     """The URL as it was before a query parameter was appended, byte for byte."""
     base, question, query = url.partition("?")
     kept = [part for part in query.split("&") if part.partition("=")[0] != name]
     return base + (question + "&".join(kept) if kept else "")
+
+
+def built_message(message: Closure | None, signature: SignatureSpec, sent: Incoming) -> bytes:
+    """What was signed: the raw body, or what the mapping makes of the request."""
+    if message is None:
+        return sent.request.body
+    url = sent.request.url
+    sent.scope.url = url if signature.query is None else _without_parameter(url, signature.query)
+    try:
+        built = message(sent.scope)
+    except EvaluationError as error:
+        raise Mismatch(f"the message cannot be built: {error.message}") from None
+    finally:
+        sent.scope.url = url
+    if not isinstance(built, str):
+        raise Mismatch("a part of the signed message is missing")
+    return raw(built)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +60,7 @@ class Signed:
 
     method: str
     algorithm: str
-    secrets: tuple[Closure, ...]
+    secrets: tuple[SharedSecret, ...]
     secret_prefix: str
     secret_encoding: str
     message: Closure | None
@@ -66,15 +74,15 @@ class Signed:
         sent.scope.timestamp = None
         if self.timestamp is not None:
             sent.scope.timestamp = self.timestamp.value(sent, self.signature, carried)
-            self.timestamp.check(sent.scope.timestamp, sent.now)
+            self.timestamp.check(sent.scope.timestamp, sent)
         for name in self.message_headers:
             if len(sent.headers.get(name, ())) > 1:
                 raise Mismatch(f"header {name} is sent more than once")
         signatures = self.signature.signatures(carried)
         if not signatures:
             raise Mismatch("no well-formed signature was sent")
-        for index, closure in enumerate(self.secrets):
-            expected = self._expected(_secret(closure, sent), sent)
+        for index, secret in usable(self.secrets, sent):
+            expected = self._expected(secret, sent)
             matching = [hmac.compare_digest(expected, one) for one in signatures]
             if any(matching):
                 return Verified(method=self.method, key_index=index, preset=self.preset)
@@ -91,30 +99,18 @@ class Signed:
         return hmac.digest(key, message, self.algorithm)
 
     def _message(self, secret: str, sent: Incoming) -> bytes:
-        if self.message is None:
-            return sent.request.body
         sent.scope.secret = secret
-        url = sent.request.url
-        sent.scope.url = (
-            url if self.signature.query is None else _without_parameter(url, self.signature.query)
-        )
         try:
-            message = self.message(sent.scope)
-        except EvaluationError as error:
-            raise Mismatch(f"the message cannot be built: {error.message}") from None
+            return built_message(self.message, self.signature, sent)
         finally:
             sent.scope.secret = None
-            sent.scope.url = url
-        if not isinstance(message, str):
-            raise Mismatch("a part of the signed message is missing")
-        return raw(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """`token`: a shared secret sent along."""
 
-    secrets: tuple[Closure, ...]
+    secrets: tuple[SharedSecret, ...]
     header: str | None
     query: str | None
     body: str | None
@@ -126,8 +122,8 @@ class Token:
         if not found.startswith(self.prefix):
             raise Mismatch("the token does not have its prefix")
         token = found[len(self.prefix) :]
-        for index, closure in enumerate(self.secrets):
-            if _same(token, _secret(closure, sent)):
+        for index, secret in usable(self.secrets, sent):
+            if _same(token, secret):
                 return Verified(method="token", key_index=index, preset=self.preset)
         raise Mismatch("the token does not match")
 
@@ -147,7 +143,7 @@ class Basic:
     """`basic`: HTTP Basic authentication."""
 
     username: str
-    passwords: tuple[Closure, ...]
+    passwords: tuple[SharedSecret, ...]
     preset: str | None = None
 
     def verify(self, sent: Incoming) -> Verified:
@@ -162,10 +158,29 @@ class Basic:
             raise Mismatch("the Basic credentials are malformed") from None
         username, colon, password = decoded.partition(":")
         known = bool(colon) & _same(username, self.username)
-        for index, closure in enumerate(self.passwords):
-            if _same(password, _secret(closure, sent)) and known:
+        for index, secret in usable(self.passwords, sent):
+            if _same(password, secret) and known:
                 return Verified(method="basic", key_index=index, preset=self.preset)
         raise Mismatch("the Basic credentials do not match")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth2Client:
+    """`oauth2_client`: a bearer token that our own token endpoint gave to one of the named credentials."""
+
+    clients: tuple[str, ...]
+    scope: str
+    preset: str | None = None
+
+    def verify(self, sent: Incoming) -> Verified:
+        client = sent.known.client
+        if client is None:
+            raise Mismatch("no valid bearer token of ours was sent")
+        if client.key not in self.clients:
+            raise Mismatch(f"the token belongs to {client.key!r}, which may not send here")
+        if self.scope not in client.scopes:
+            raise Mismatch(f"the token does not have the scope {self.scope}")
+        return Verified(method="oauth2_client", key_index=self.clients.index(client.key), key_id=client.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +199,23 @@ class AnyOf:
 
     def verify(self, sent: Incoming) -> Verified:
         reasons: list[str] = []
+        wanted: KeysWanted | None = None
         for check in self.checks:
             try:
                 return check.verify(sent)
             except Mismatch as mismatch:
                 reasons.append(str(mismatch))
+            except KeysWanted as keys:
+                wanted = wanted or keys
+        if wanted is not None:
+            raise wanted
         raise Mismatch("; ".join(reasons))
+
+
+def each_check(checks: tuple[Check, ...]) -> Iterator[Check]:
+    """Every check, those inside `any_of` too."""
+    for check in checks:
+        if isinstance(check, AnyOf):
+            yield from each_check(check.checks)
+        else:
+            yield check

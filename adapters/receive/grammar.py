@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapters.model import Key, Model
+from adapters.receive.keys import SIGNING_ALGORITHMS
 
 UNDERSTOOD = "anyone who knows the URL can post"
 ALGORITHMS = ("sha1", "sha256", "sha384", "sha512")
@@ -30,7 +31,9 @@ TIMESTAMP: Model = {
 }
 _SECRET: Model = {
     "secret": Key(
-        "texts", "${ secret('NAME') }, or a list of them while secrets are rotated.", required=True
+        "list",
+        "${ secret('NAME') }, or a list of them while secrets are rotated, each with { value, not_after }.",
+        required=True,
     ),
     "secret_prefix": Key("text", "Removed from the start of the secret where present."),
     "secret_encoding": Key("choice", "How the secret is written.", choices=("utf8", "base64", "hex")),
@@ -55,9 +58,51 @@ TOKEN: Model = {
 }
 BASIC: Model = {
     "username": Key("text", "The user name.", required=True),
-    "password": Key("texts", "${ secret('NAME') }, or a list of them.", required=True),
+    "password": Key(
+        "list", "${ secret('NAME') }, or a list of them, each with { value, not_after }.", required=True
+    ),
 }
 NONE: Model = {"i_understand": Key("text", f"Exactly: {UNDERSTOOD}", required=True)}
+ROTATED: Model = {
+    "value": Key("text", "${ secret('NAME') }.", required=True),
+    "not_after": Key("text", "When it stops to count, such as 2026-12-31T00:00:00Z.", required=True),
+}
+JWT: Model = {
+    "from": Key("value", "Where the token is: bearer, body, { header: name } or { body_path: a.b[*] }."),
+    "prefix": Key("text", "Text before a token in a header."),
+    "algorithms": Key("texts", "The algorithms that are accepted, such as RS256.", required=True),
+    "jwks_url": Key(
+        "text", "https URL of the issuer's key set; fetched by the gateway and kept for a while."
+    ),
+    "jwks": Key("text", "File with the issuer's key set, beside the mapping."),
+    "secret": Key("list", "For HS256, HS384 and HS512: as in hmac."),
+    "secret_encoding": _SECRET["secret_encoding"],
+    "issuer": Key("texts", "Who must have issued the token (iss)."),
+    "audience": Key("texts", "Whom the token must be meant for (aud)."),
+    "claims": Key("map", "Further claims and the value, or list of values, that they may have."),
+    "body_digest_claim": Key("text", "Claim that holds the SHA-256 of the body."),
+    "claims_become": Key("choice", "body: the claims are the payload.", choices=("body",)),
+    "tolerance": Key("duration", "How far exp and nbf may be off; 60s when not given."),
+}
+PUBLIC_KEY: Model = {
+    "algorithm": Key("choice", "How the vendor signs.", required=True, choices=tuple(SIGNING_ALGORITHMS)),
+    "keys": Key(
+        "list", "The vendor's keys, each { id, pem, not_after }; pem is a file or its text.", required=True
+    ),
+    "key_id": Key("texts", "Header that names the key; every key is tried when not given."),
+    "message": HMAC["message"],
+    "signature": HMAC["signature"],
+    "timestamp": HMAC["timestamp"],
+}
+PUBLIC_KEY_ENTRY: Model = {
+    "id": Key("text", "How the vendor names this key."),
+    "pem": Key("text", "The key, or the file beside the mapping that holds it.", required=True),
+    "not_after": Key("text", "When it stops to count, such as 2026-12-31T00:00:00Z."),
+}
+OAUTH2_CLIENT: Model = {
+    "clients": Key("texts", "Keys of the credentials whose tokens are accepted.", required=True),
+    "scope": Key("text", "Scope that the token must have; xapi:write when not given."),
+}
 RESPOND: Model = {
     "json": Key("value", "The JSON to answer."),
     "text": Key("value", "The text to answer."),
@@ -70,6 +115,14 @@ HANDSHAKE: Model = {
     "verify_first": Key("boolean", "Answers only after `verify` has passed."),
     "respond": Key("block", "The answer.", required=True, model=RESPOND),
 }
+RETENTION: Model = {
+    "days": Key("integer", "Days after which a resolved delivery is deleted."),
+    "body": Key(
+        "choice",
+        "What is left of a resolved body: all, what everybody may see (no for_identity_only), or its hash.",
+        choices=("whole", "redacted", "hash"),
+    ),
+}
 RECEIVE: Model = {
     "methods": Key("texts", "POST when not given."),
     "content_types": Key("texts", "Types that are accepted; by default those of `decode`."),
@@ -77,7 +130,7 @@ RECEIVE: Model = {
     "ip_allow": Key("texts", "Networks that may call, in CIDR notation."),
     "verify": Key("list", "Checks that must all pass; any_of for alternatives.", required=True),
     "handshakes": Key("blocks", "Challenges answered without storing anything.", model=HANDSHAKE),
-    "decode": Key("value", "json, form or { form_json: field }; json when not given."),
+    "decode": Key("value", "json, form, { form_json: field }, jwt or pubsub; json when not given."),
     "on_bad_payload": Key("choice", "store: acknowledge and keep it as failed.", choices=("store", "reject")),
     "batch": Key("expression", "List in the body that makes one event of each item."),
     "event_id": Key("value", "What identifies an event on a retry; the body's hash when not given."),
@@ -87,6 +140,18 @@ RECEIVE: Model = {
     "refuse": Key(
         "block", "The answer to what did not verify.", model={"status": Key("integer", "401 or 403.")}
     ),
+    "rate": Key("text", "Most requests of one address, such as 600/m; beyond it the answer is 429."),
+    "quiet_after": Key("duration", "Silence of the vendor that is reported as an alarm."),
+    "retention": Key("block", "How long and in which form deliveries are kept.", model=RETENTION),
+    "retired": Key("boolean", "true: the adapter is gone for good; the answer is 410."),
 }
-METHODS: dict[str, Model] = {"hmac": HMAC, "digest": DIGEST, "token": TOKEN, "basic": BASIC, "none": NONE}
-UNSUPPORTED = ("jwt", "public_key", "oauth2_client")
+METHODS: dict[str, Model] = {
+    "hmac": HMAC,
+    "digest": DIGEST,
+    "public_key": PUBLIC_KEY,
+    "jwt": JWT,
+    "token": TOKEN,
+    "basic": BASIC,
+    "oauth2_client": OAUTH2_CLIENT,
+    "none": NONE,
+}

@@ -10,17 +10,23 @@ from typing import Any
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import step
 from adapters.outcomes import Pairs, Request
+from adapters.receive.known import Known
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A request, the names that templates of `receive:` may use, and the clock."""
+    """A request, the names that templates of `receive:` may use, and the clock.
+
+    `skews` gathers how many seconds its timestamps are behind the clock.
+    """
 
     request: Request
     scope: Scope
     now: datetime
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    known: Known = field(default_factory=Known)
+    skews: list[float] = field(default_factory=list)
 
     def header(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """All values of the first of some headers that was sent."""
@@ -35,7 +41,12 @@ class Incoming:
 
 
 def incoming(
-    request: Request, body: Any, secrets: Callable[[str], str | None], names: frozenset[str], now: datetime
+    request: Request,
+    body: Any,
+    secrets: Callable[[str], str | None],
+    names: frozenset[str],
+    now: datetime,
+    known: Known | None = None,
 ) -> Incoming:
     """Prepare a request; `names` are the secrets that the mapping uses."""
     headers, query = grouped(request.headers, lower=True), grouped(request.query)
@@ -46,7 +57,7 @@ def incoming(
     scope.raw_body = request.body.decode("utf-8", "surrogateescape")
     scope.url = request.url
     scope.secrets = {name: secrets(name) or None for name in names}
-    return Incoming(request, scope, now, headers, query)
+    return Incoming(request, scope, now, headers, query, known or Known())
 
 
 def grouped(pairs: Pairs, *, lower: bool = False) -> dict[str, tuple[str, ...]]:

@@ -9,11 +9,14 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
-from adapters.outcomes import Accepted, Answered, Received, Refused, Request, Verified
-from adapters.receive.checks import Check
+from adapters.outcomes import Accepted, Answered, Received, Refused, Request, Verified, Wanting
+from adapters.receive.checks import Check, OAuth2Client, each_check
 from adapters.receive.decode import Decoder, Undecodable
 from adapters.receive.handshakes import Handshake
 from adapters.receive.incoming import Incoming, incoming
+from adapters.receive.jwt import Jwt
+from adapters.receive.known import KeysWanted, Known
+from adapters.receive.policy import Policy
 from adapters.receive.signature import Mismatch
 
 
@@ -38,14 +41,37 @@ class Receiver:
     secrets: frozenset[str]
     reads_body_first: bool
     key: Callable[[Any, Request], str]
+    policy: Policy
 
-    def receive(self, request: Request, secrets: Callable[[str], str | None], now: datetime) -> Received:
-        """Decide about one request."""
+    @property
+    def key_urls(self) -> frozenset[str]:
+        """The key sets that have to be fetched for `Known`."""
+        return frozenset(
+            check.jwks_url
+            for check in each_check(self.checks)
+            if isinstance(check, Jwt) and check.jwks_url is not None
+        )
+
+    @property
+    def takes_clients(self) -> bool:
+        """Whether the client of a bearer token has to be found out for `Known`."""
+        return any(isinstance(check, OAuth2Client) for check in each_check(self.checks))
+
+    def receive(
+        self,
+        request: Request,
+        secrets: Callable[[str], str | None],
+        now: datetime,
+        known: Known | None = None,
+    ) -> Received:
+        """Decide about one request, with what is `known` about it beforehand."""
+        if self.policy.retired:
+            return Refused(410, "the adapter is retired")
         refused = self._malformed(request) or self._foreign(request)
         if refused is not None:
             return refused
         payload, problem = self._decoded(request) if self.reads_body_first else (None, None)
-        sent = incoming(request, payload, secrets, self.secrets, now)
+        sent = incoming(request, payload, secrets, self.secrets, now, known)
         missing = sorted(name for name, value in sent.scope.secrets.items() if value is None)
         if missing:
             return Refused(503, f"secret {missing[0]} is not set")
@@ -58,6 +84,8 @@ class Receiver:
             verified = tuple(check.verify(sent) for check in self.checks)
         except Mismatch as mismatch:
             return Refused(self.refuse_status, str(mismatch))
+        except KeysWanted as wanted:
+            return Wanting(wanted.url, str(wanted), self.refuse_status)
         if not self.reads_body_first:
             payload, problem = self._decoded(request)
             sent.scope.body = payload
@@ -66,7 +94,7 @@ class Receiver:
             return answered
         if problem is not None and self.reject_bad_payload:
             return Refused(400, problem)
-        return self._accepted(request, payload, problem, verified)
+        return self._accepted(sent, payload, problem, verified)
 
     def _malformed(self, request: Request) -> Refused | None:
         allowed = {*self.methods, *(method for one in self.handshakes for method in one.methods)}
@@ -108,8 +136,9 @@ class Receiver:
         return None
 
     def _accepted(
-        self, request: Request, payload: Any, problem: str | None, verified: tuple[Verified, ...]
+        self, sent: Incoming, payload: Any, problem: str | None, verified: tuple[Verified, ...]
     ) -> Accepted:
+        request = sent.request
         digest = hashlib.sha256(request.body).hexdigest()
         return Accepted(
             payload=payload,
@@ -118,4 +147,5 @@ class Receiver:
             verified=verified,
             ack_status=self.ack_status,
             problem=problem,
+            skew=max(sent.skews, key=abs, default=None),
         )

@@ -118,8 +118,8 @@ class TimestampSpec:
         usable = isinstance(value, (str, int)) and not isinstance(value, bool)
         return once((str(value),) if usable else (), f"body {self.body}")
 
-    def check(self, written: str, now: datetime) -> None:
-        """Refuse times too far from now; also times from the future."""
+    def check(self, written: str, sent: Incoming) -> None:
+        """Refuse times too far from now; also times from the future. How far off it was is noted."""
         try:
             if self.unit == "iso8601":
                 moment = instant(written)
@@ -129,6 +129,7 @@ class TimestampSpec:
                 moment = datetime.fromtimestamp(int(written) / (1000 if self.unit == "ms" else 1), UTC)
         except (EvaluationError, ValueError, OverflowError, OSError):
             raise Mismatch("the timestamp is not a time") from None
-        away = (now - moment).total_seconds()
+        away = (sent.now - moment).total_seconds()
+        sent.skews.append(away)
         if abs(away) > self.tolerance:
             raise Mismatch(f"the timestamp is {away:.0f} s away from now, allowed are {self.tolerance} s")

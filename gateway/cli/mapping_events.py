@@ -13,12 +13,14 @@ from typing import Any
 
 import click
 import orjson
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from adapters import Adapted, Event, Failed, Held, Lint, Lookups, Mapping, MappingError, Skipped, render
 from adapters.explain import Explanation, describe
 from adapters.files import load_file, mapping_paths, read_text
 from adapters.outcomes import Outcome, Pairs
 from adapters.receive.decode import Decoder, Undecodable
+from adapters.sample_keys import PrivateKey
 from adapters.signing import CannotSign, unsigned
 from adapters.signing import sign as sign_request
 from gateway.cli.output import as_json_option, print_json
@@ -263,24 +265,48 @@ def _ndjson_value(value: Any) -> str:
 @mapping_argument
 @click.argument("payload", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--url", required=True, help="Where the request goes: https://…/hooks/NAME.")
+@click.option(
+    "--private-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM file, for vendors that sign with a key instead of a secret.",
+)
+@click.option("--key-id", help="How that key is named in the vendor's key set.")
 @as_json_option
-def sign(mapping: str, payload: Path, url: str, as_json: bool) -> None:
+def sign(
+    mapping: str, payload: Path, url: str, private_key: Path | None, key_id: str | None, as_json: bool
+) -> None:
     """Print a curl command that sends PAYLOAD as the vendor would, signed.
 
     Secrets are read from the environment: NAME, or the file named by NAME_FILE.
     """
     compiled, _ = _load(mapping)
-    now = datetime.now(UTC)
+    now, body = datetime.now(UTC), payload.read_bytes()
+    key = _private_key(private_key) if private_key is not None else None
     try:
-        request = sign_request(unsigned(compiled, payload.read_bytes(), url, now), compiled, secret, now)
+        plain = unsigned(compiled, body, url, now)
+        request = sign_request(plain, compiled, secret, now, key=key, key_id=key_id)
     except CannotSign as error:
         raise click.ClickException(str(error)) from None
     headers = [part for name, value in request.headers for part in ("-H", f"{name}: {value}")]
-    command = ["curl", "-i", "-X", request.method, *headers, "--data-binary", f"@{payload}", request.url]
+    # Where the payload became a token, the file does not hold what is sent.
+    data = f"@{payload}" if request.body == body else request.body.decode()
+    command = ["curl", "-i", "-X", request.method, *headers, "--data-binary", data, request.url]
     if as_json:
         print_json({"method": request.method, "url": request.url, "headers": dict(request.headers)})
     else:
         click.echo(shlex.join(command))
+
+
+def _private_key(path: Path) -> PrivateKey:
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise click.ClickException(
+            f"{path} is not a private key in PEM without a password: {error}"
+        ) from None
+    if not isinstance(key, PrivateKey):
+        raise click.ClickException(f"{path} holds a key that is none of RSA, ECDSA and Ed25519")
+    return key
 
 
 def secret(name: str) -> str | None:

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from adapters import Lookups
 from gateway.services.addresses import public_url
 from gateway.services.deliveries import Deliveries
+from gateway.services.fetching import Fetcher
+from gateway.services.key_sets import KeySets
 from gateway.services.mapping_work import MappingWork
 from gateway.services.mappings import Mappings
 from gateway.services.receiving import Receiving
 from gateway.services.recording import Recorder
 from gateway.services.statements import Statements
+from gateway.services.working import enduring
 from gateway.settings import Settings
 from gateway.store.store import Store
 
@@ -30,6 +33,7 @@ class Hooks:
         *,
         mappings: Mappings,
         key: bytes,
+        fetcher: Fetcher,
         clock: Callable[[], dt.datetime],
     ) -> None:
         recorder = Recorder(store, statements, home_page=public_url(settings))
@@ -44,13 +48,24 @@ class Hooks:
             retention=dt.timedelta(seconds=settings.hooks.retention),
             clock=clock,
         )
+        self._fetcher = fetcher
+        self._key_sets = KeySets(fetcher, mappings.key_urls)
         self.receiving = Receiving(
-            store.deliveries, mappings, self.work, max_body=settings.hooks.max_body, clock=clock
+            store.deliveries,
+            mappings,
+            self.work,
+            key_sets=self._key_sets,
+            max_body=settings.hooks.max_body,
+            clock=clock,
         )
         self.deliveries = Deliveries(store.deliveries, recorder, mappings, lookups=lookups, clock=clock)
 
     async def run(self) -> None:
         """Store and map deliveries until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.receiving.run())
-            tasks.create_task(self.work.run())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.receiving.run())
+                tasks.create_task(self.work.run())
+                tasks.create_task(enduring("key sets", self._key_sets.run))
+        finally:
+            await self._fetcher.close()

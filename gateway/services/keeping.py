@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 import re2
 
 from adapters import Mapping, Request
-from adapters.receive.checks import AnyOf, Check, Signed, Token
+from adapters.receive.checks import Check, Signed, Token, each_check
+from adapters.receive.jwt import Jwt
+from adapters.receive.public_key import PublicKeySigned
 
 MASK = "***"
 _ALWAYS = frozenset({"content-type", "user-agent", "date"})
@@ -47,7 +49,7 @@ def kept_url(mapping: Mapping, url: str) -> str:
     """The URL with the values of secret parameters, and a token at the end of its path, masked."""
     checks = list(_checks(mapping))
     secret = {check.query for check in checks if isinstance(check, Token)}
-    secret |= {check.signature.query for check in checks if isinstance(check, Signed)}
+    secret |= {check.signature.query for check in checks if isinstance(check, (Signed, PublicKeySigned))}
     parts = urlsplit(url)
     pairs = []
     for pair in parts.query.split("&") if parts.query else ():
@@ -74,19 +76,15 @@ def kept_body(mapping: Mapping, payload: Any, request: Request) -> tuple[bytes, 
 
 
 def _checks(mapping: Mapping) -> Iterator[Check]:
-    pending = list(mapping.receiver.checks) if mapping.receiver is not None else []
-    while pending:
-        check = pending.pop()
-        if isinstance(check, AnyOf):
-            pending.extend(check.checks)
-        else:
-            yield check
+    return each_check(mapping.receiver.checks if mapping.receiver is not None else ())
 
 
 def _headers_of(check: Check) -> tuple[str, ...]:
     if isinstance(check, Token):
         return (check.header,) if check.header is not None else ()
-    return check.signature.headers if isinstance(check, Signed) else ()
+    if isinstance(check, Jwt):
+        return (check.where,) if check.place == "header" else ()
+    return check.signature.headers if isinstance(check, (Signed, PublicKeySigned)) else ()
 
 
 def _in_path(check: Check) -> bool:

@@ -69,6 +69,11 @@ class Mappings:
     def get(self, name: str) -> Adapter | None:
         return self._adapters.get(name)
 
+    def key_urls(self) -> set[str]:
+        """The key sets that ready adapters verify with."""
+        receivers = (one.mapping.receiver for one in self._adapters.values() if one.mapping is not None)
+        return {url for receiver in receivers if receiver is not None for url in receiver.key_urls}
+
     def load(self) -> None:
         """Read folder and secrets, then replace all adapters at once. Never raises for what a file holds."""
         loaded: dict[str, Adapter] = {}

@@ -9,11 +9,12 @@ from uuid import UUID
 
 import structlog
 
-from adapters import Accepted, Answered, Mapping, Refused, Request
+from adapters import Accepted, Answered, Client, Known, Mapping, Refused, Request, Wanting
 from gateway.errors import GatewayError, NotFound
 from gateway.services.adapting import storable, undecodable
 from gateway.services.grouping import Gatherer, Job
 from gateway.services.keeping import kept_body, kept_headers, kept_url
+from gateway.services.key_sets import KeySets
 from gateway.services.mapping_work import LEASE, MappingWork
 from gateway.services.mappings import Adapter, Mappings
 from gateway.services.metrics import DELIVERIES
@@ -53,12 +54,14 @@ class Receiving:
         mappings: Mappings,
         work: MappingWork,
         *,
+        key_sets: KeySets,
         max_body: int,
         clock: Callable[[], dt.datetime],
     ) -> None:
         self._deliveries = deliveries
         self._mappings = mappings
         self._work = work
+        self._key_sets = key_sets
         self._max_body = min(max_body, LARGEST_BODY)
         self._clock = clock
         self._gatherer: Gatherer[Delivery, Arrival] = Gatherer(
@@ -93,11 +96,18 @@ class Receiving:
         DELIVERIES.labels(adapter, "refused").inc()
         log.warning("delivery refused", adapter=adapter, reason=reason)
 
-    async def receive(self, adapter: Adapter, request: Request) -> Acknowledged | Answered | Refused:
+    def takes_clients(self, adapter: Adapter) -> bool:
+        """Whether `receive` wants to know whose bearer token a request carries."""
+        receiver = adapter.mapping.receiver if adapter.mapping is not None else None
+        return receiver is not None and receiver.takes_clients
+
+    async def receive(
+        self, adapter: Adapter, request: Request, client: Client | None = None
+    ) -> Acknowledged | Answered | Refused:
         """Decide about a request, and store it if it proved itself."""
         mapping = adapter.mapping
         assert mapping is not None, "adapter() made sure of it"
-        received = mapping.receive(request, adapter.secrets, request.received_at)
+        received = await self._decided(adapter, mapping, request, client)
         if isinstance(received, Refused):
             self.note_refused(adapter.name, received.reason)
             return received
@@ -112,6 +122,22 @@ class Receiving:
         if arrival.conflict and not arrival.duplicate:
             log.warning("same key, other body", adapter=adapter.name, delivery=str(arrival.id))
         return Acknowledged(status=received.ack_status, id=arrival.id, duplicate=arrival.duplicate)
+
+    async def _decided(
+        self, adapter: Adapter, mapping: Mapping, request: Request, client: Client | None
+    ) -> Accepted | Answered | Refused:
+        """The mapping's decision; a key set that it wants is fetched first, once."""
+        fetched = False
+        while True:
+            known = Known(key_sets=self._key_sets.known, client=client)
+            received = mapping.receive(request, adapter.secrets, request.received_at, known)
+            if not isinstance(received, Wanting):
+                return received
+            if fetched or not await self._key_sets.refresh(received.url):
+                # Without any keys nobody is at fault but us: the vendor shall try again.
+                status = received.status if received.url in self._key_sets.known else 503
+                return Refused(status, received.reason)
+            fetched = True
 
     def _delivery(self, mapping: Mapping, request: Request, accepted: Accepted) -> Delivery:
         # As MongoDB keeps it: a delivery mapped at once must give the statements it would give later.
@@ -132,7 +158,7 @@ class Receiving:
             body=body,
             decoded=decoded,
             verified=tuple(
-                {"method": one.method, "key_index": one.key_index, "preset": one.preset}
+                {"method": one.method, "key_index": one.key_index, "preset": one.preset, "key_id": one.key_id}
                 for one in accepted.verified
             ),
             size=len(body),

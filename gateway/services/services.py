@@ -14,6 +14,7 @@ from gateway.services.commit import Committer
 from gateway.services.conflicts import Conflicts
 from gateway.services.courses import Courses
 from gateway.services.documents import Documents
+from gateway.services.fetching import Fetcher, FetchesNothing
 from gateway.services.hooks import Hooks
 from gateway.services.knowledge import Knowledge
 from gateway.services.launch_links import LaunchLinks
@@ -47,7 +48,13 @@ class Services:
     """The uses of one store. `run` must be running for anything to be written."""
 
     def __init__(
-        self, store: Store, settings: Settings, *, more_key: bytes, mappings: Mappings | None = None
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        more_key: bytes,
+        mappings: Mappings | None = None,
+        fetcher: Fetcher | None = None,
     ) -> None:
         self.store = store
         self.more_key = more_key
@@ -79,6 +86,7 @@ class Services:
             settings,
             mappings=mappings or Mappings.of(settings),
             key=more_key,
+            fetcher=fetcher or FetchesNothing(),
             clock=utc_now,
         )
         self.registrations = Registrations(store, self.statements, self.courses, lms=lms, turns=turns)

@@ -61,6 +61,12 @@ class TokenIssuer:
         return Issued(text=text, scope=scope or " ".join(wanted), lifetime=int(LIFETIME.total_seconds()))
 
 
+def scope_names(scopes: frozenset[Scope]) -> frozenset[str]:
+    """Granted scopes by our names and by those of vendors."""
+    vendors = {name for name, meant in _VENDOR_SCOPES.items() if scopes.issuperset(meant)}
+    return frozenset({*map(str, scopes), *vendors})
+
+
 def _scopes(text: str) -> tuple[Scope, ...]:
     wanted: list[Scope] = []
     for name in text.split():

@@ -12,12 +12,13 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
-from adapters import Answered, Refused, Request
-from gateway.errors import TooLarge
-from gateway.keys import SERVICES, SETTINGS
+from adapters import Answered, Client, Refused, Request
+from gateway.errors import TooLarge, Unauthorized
+from gateway.keys import ACCESS, SERVICES, SETTINGS
 from gateway.services.mappings import Adapter
 from gateway.services.receiving import Receiving
 from gateway.services.services import utc_now
+from gateway.services.tokens import scope_names
 from gateway.web.bodies import read_body
 from gateway.web.origins import origin
 from gateway.web.requests import SHOWN_PATH
@@ -28,6 +29,7 @@ _REFUSALS: Mapping[int, tuple[str, str]] = {
     403: ("forbidden", "the request is not allowed"),
     404: ("not_found", "there is no adapter here"),
     405: ("method_not_allowed", "this method is not accepted here"),
+    410: ("retired", "the adapter is retired; send nothing more"),
     413: ("too_large", "the body is larger than what is accepted here"),
     415: ("unsupported_media_type", "this content type is not accepted here"),
     503: ("adapter_not_ready", "the adapter is not ready; try again later"),
@@ -46,7 +48,8 @@ async def receive(request: web.Request) -> web.Response:
     except TooLarge as error:
         receiving.note_refused(adapter.name, error.message)
         raise
-    received = await receiving.receive(adapter, _as_sent(request, body))
+    client = await _client(request) if receiving.takes_clients(adapter) else None
+    received = await receiving.receive(adapter, _as_sent(request, body), client)
     if isinstance(received, Refused):
         return _refusal(received.status, adapter)
     if isinstance(received, Answered):
@@ -61,11 +64,28 @@ async def receive(request: web.Request) -> web.Response:
     return _json(answer, status=received.status)
 
 
-def _receiving(request: web.Request) -> Receiving:
+def _store(request: web.Request) -> str:
     """The store that an adapter belongs to is a matter of configuration, never of the request."""
     settings = request.config_dict[SETTINGS]
-    store = settings.hooks.stores.get(request.match_info["adapter"], settings.stores.default)
-    return request.config_dict[SERVICES][store].hooks.receiving
+    return settings.hooks.stores.get(request.match_info["adapter"], settings.stores.default)
+
+
+def _receiving(request: web.Request) -> Receiving:
+    return request.config_dict[SERVICES][_store(request)].hooks.receiving
+
+
+async def _client(request: web.Request) -> Client | None:
+    """Whose token the request carries: one that our token endpoint gave out, for the adapter's store."""
+    authorization = request.headers.getall("Authorization", [])
+    if len(authorization) != 1 or not authorization[0].lower().startswith("bearer "):
+        return None
+    try:
+        grant = await request.config_dict[ACCESS].authenticate(authorization[0])
+    except Unauthorized:
+        return None
+    if grant.store != _store(request) or grant.session is not None:
+        return None
+    return Client(key=grant.key, scopes=scope_names(grant.scopes))
 
 
 def _as_sent(request: web.Request, body: bytes) -> Request:

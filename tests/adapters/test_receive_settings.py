@@ -48,9 +48,53 @@ def test_a_challenge_longer_than_512_characters_is_not_echoed() -> None:
 INSECURE = [
     ("- github: { secret: abcdefghijkl }", "E308", "secret is written out; secrets do not belong into files"),
     ("- none: { i_understand: yes }", "E312", 'checking is switched off only by i_understand: "anyone who'),
-    ("- jwt: { from: body }", "E301", "verify method 'jwt' is not supported in this version"),
-    ("- public_key: {}", "E301", "verify method 'public_key' is not supported in this version"),
-    ("- oauth2_client: {}", "E301", "verify method 'oauth2_client' is not supported in this version"),
+    (
+        "- jwt: { from: body, claims_become: body, algorithms: [none], jwks_url: https://idp.example/jwks }",
+        "E313",
+        "the algorithm none is no signature",
+    ),
+    (
+        "- jwt: { algorithms: [HS256], jwks_url: https://idp.example/jwks }",
+        "E313",
+        "HS256 with a key set would make its public keys secrets",
+    ),
+    ("- jwt: { algorithms: [RS256] }", "E112", "jwt needs one of jwks_url, jwks and secret"),
+    (
+        "- jwt: { algorithms: [RS256], jwks_url: http://idp.example/jwks }",
+        "E314",
+        "jwks_url is a fixed https URL",
+    ),
+    (
+        '- jwt: { algorithms: [RS256], jwks_url: "https://${ headers.host }/jwks" }',
+        "E314",
+        "jwks_url is a fixed https URL",
+    ),
+    ("- jwt: { algorithms: [RS256], jwks: none.json }", "E115", "there is no file 'none.json'"),
+    ("- jwt: { jwks_url: https://idp.example/jwks }", "E112", "verify.jwt needs 'algorithms'"),
+    ("- google_pubsub: { audience: https://g.example }", "E112", "preset google_pubsub needs claims.email"),
+    ("- google_pubsub: { claims: { email: a@b.example } }", "E112", "preset google_pubsub needs audience"),
+    ("- microsoft_graph: {}", "E112", "preset microsoft_graph needs audience"),
+    (
+        "- public_key: { algorithm: ed25519, keys: [ { pem: 'BEGIN' } ], signature: { header: a } }",
+        "E111",
+        "not a public key in PEM",
+    ),
+    (
+        "- public_key: { algorithm: ed25519, keys: [ { pem: k.pem } ], signature: { header: a } }",
+        "E115",
+        "there is no file 'k.pem'",
+    ),
+    ("- oauth2_client: { scope: xapi:write }", "E112", "verify.oauth2_client needs 'clients'"),
+    (
+        "- token: { header: a, secret: [ { value: \"${ secret('S') }\", not_after: soon } ] }",
+        "E111",
+        "not_after is a time such as",
+    ),
+    (
+        "- token: { header: a, secret: [ { value: written-out, not_after: 2026-01-01T00:00:00Z } ] }",
+        "E308",
+        "secret is written out",
+    ),
     ("- hmca: {}", "E110", "unknown verify method 'hmca'; did you mean 'hmac'?"),
     ("- zoom", "E112", "preset zoom needs settings"),
     (

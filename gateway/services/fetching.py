@@ -1,0 +1,48 @@
+"""What services ask of the outside world: one HTTP GET with a limit on everything. Performs no I/O itself.
+
+The client is in `gateway.web.outgoing`; URLs come from configuration and mappings, never from a payload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One GET. Redirects are not followed. `timeout` in seconds for all of it, `max_bytes` of the answer."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 5.0
+    max_bytes: int = 1024 * 1024
+    allow_private: bool = True
+
+
+class FetchFailed(Exception):
+    """There is no usable answer. `heals` says whether trying again later may help."""
+
+    def __init__(self, reason: str, *, heals: bool, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.heals = heals
+        self.status = status
+
+
+class Fetcher(Protocol):
+    """Fetches; raises FetchFailed and nothing else."""
+
+    async def fetch(self, request: Outgoing) -> bytes: ...
+
+    async def close(self) -> None: ...
+
+
+class FetchesNothing:
+    """The fetcher of commands, which have no business outside."""
+
+    async def fetch(self, request: Outgoing) -> bytes:
+        raise FetchFailed("this process fetches nothing", heals=True)
+
+    async def close(self) -> None:
+        return None

@@ -62,7 +62,7 @@ async def test_one_delivery_shows_its_request_and_its_outcomes(gateway: Gateway,
     (row,) = await settled(api, 1)
     shown = (await api.get(f"/deliveries/{row['id']}")).json()
     assert json.loads(shown["request"]["body"])["items"][0]["id"] == "1"
-    assert shown["verified"] == [{"method": "hmac", "key_index": 0, "preset": None}]
+    assert shown["verified"] == [{"method": "hmac", "key_index": 0, "preset": None, "key_id": None}]
     assert shown["outcomes"][0]["problems"][0]["path"] == "[0].result.score.raw"
 
 

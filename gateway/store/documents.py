@@ -106,8 +106,9 @@ class Documents:
             condition["modified"] = {"$gt": since}
         latest: dt.datetime | None = None
         ids: dict[str, None] = {}
-        projection: Mapping[str, int] = {"document": 1, "modified": 1}
-        async for row in self._collection.find(condition, projection).sort([("modified", 1), ("_id", 1)]):
+        projection: Mapping[str, int] = {"document": 1, "modified": 1, "_id": 0}
+        cursor = self._collection.find(condition, projection).hint(context.kind)
+        async for row in cursor.sort([("modified", 1), ("_id", 1)]):
             ids[row["document"]] = None
             latest = row["modified"]
         return list(ids), latest

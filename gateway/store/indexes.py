@@ -6,7 +6,7 @@ that order, so a page is read from the index and never sorted in memory. Unique 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -38,6 +38,12 @@ def _index(name: str, *keys: str, **options: Any) -> IndexModel:
     return IndexModel([(key, ASCENDING) for key in keys], name=name, **options)
 
 
+def _ids_of(kind: str, *context: str, beside: Sequence[str] = ()) -> IndexModel:
+    # Holds all that a list of ids asks for, so that no document is read for its id.
+    keys = ("kind", *context, "modified", "_id", "document", *beside)
+    return _index(kind, *keys, partialFilterExpression={"kind": kind})
+
+
 INDEXES: Mapping[str, list[IndexModel]] = {
     "statements": [
         IndexModel(STORED_ORDER, name=statement_index(None)),
@@ -55,8 +61,9 @@ INDEXES: Mapping[str, list[IndexModel]] = {
     ],
     "documents": [
         _index("identity", "kind", "activity", "agent", "registration", "document", unique=True),
-        _index("by_agent", "kind", "agent", "modified"),
-        _index("by_activity", "kind", "activity", "modified"),
+        _ids_of("state", "activity", "agent", beside=["registration"]),
+        _ids_of("activity_profile", "activity"),
+        _ids_of("agent_profile", "agent"),
     ],
     "deliveries": [
         # The work queue: only what is still to be mapped has a time at which it is due.
@@ -82,14 +89,14 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_launched", "launched", "_id"),
         # What may have to be abandoned, and the list of open sessions.
         _index("silent", "last_seen", partialFilterExpression={"open": True}),
-        _index("old", "launched", partialFilterExpression={"open": True}),
+        _index("open_by_launched", "launched", "_id", partialFilterExpression={"open": True}),
     ],
     "launch_links": [_index("expiry", "forget", expireAfterSeconds=0)],
     "refusals": [
         _index("by_session", "session", "time", "_id"),
         _index("expiry", "expires", expireAfterSeconds=0),
     ],
-    "credentials": [_index("by_store", "store")],
+    "credentials": [_index("by_created", "created", "_id")],
     "tokens": [_index("expiry", "expires", expireAfterSeconds=0)],
 }
 

@@ -162,7 +162,7 @@ class Sessions:
     ) -> list[Session]:
         """Open sessions that were not used since a time, or are older than another."""
         found: dict[UUID, Session] = {}
-        bounds = (("last_seen", silent_since, "silent"), ("launched", launched_before, "old"))
+        bounds = (("last_seen", silent_since, "silent"), ("launched", launched_before, "open_by_launched"))
         for key, bound, index in bounds:
             # The indexes of open sessions alone; others have all there ever were.
             cursor = self._collection.find({"open": True, key: {"$lte": bound}}).hint(index)
@@ -179,11 +179,13 @@ class Sessions:
     ) -> list[Session]:
         """Sessions that fit, the latest launch first."""
         condition: dict[str, Any] = {}
-        if registration is not None:
-            condition["registration"] = registration
+        index = "by_launched"
         if only_open:
-            condition["open"] = True
-        cursor = self._collection.find(condition).sort([("launched", -1), ("_id", -1)]).limit(limit)
+            condition["open"], index = True, "open_by_launched"
+        if registration is not None:
+            condition["registration"], index = registration, "by_registration"
+        cursor = self._collection.find(condition).hint(index)
+        cursor = cursor.sort([("launched", -1), ("_id", -1)]).limit(limit)
         return [_session(row) async for row in cursor]
 
 

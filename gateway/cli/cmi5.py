@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,10 +13,13 @@ import click
 
 from gateway.app import open_services
 from gateway.cli.opening import open_client, run
+from gateway.cli.output import print_json, print_table
+from gateway.cmi5.overrides import Overrides, read_overrides
 from gateway.errors import BadRequest, Invalid
 from gateway.services.registrations import check_learner
 from gateway.services.services import Services
 from gateway.settings import Settings
+from gateway.web.api.bodies import OVERRIDES
 from gateway.xapi import strict_json
 
 Result = TypeVar("Result")
@@ -24,6 +28,9 @@ Command = TypeVar("Command", bound=Callable[..., None])
 # Where the database is, and the ports that stand in launch URLs.
 COMMON = ("data.dir", "mongo.uri", "server.host", "server.port", "server.content_port")
 
+version_option = click.option(
+    "--version", type=click.IntRange(min=1), default=None, help="Another than the current one."
+)
 store_option = click.option("--store", default=None, help="The store; the default one if not given.")
 
 
@@ -93,6 +100,51 @@ def learner(actor: str | None, account: tuple[str, str] | None) -> dict[str, Any
     if problems := check_learner(agent):
         raise click.BadParameter(f"{problems[0].path} {problems[0].message}")
     return dict(agent)
+
+
+# How many rows a command asks for at a time, and behind which it goes on.
+PAGE = 500
+Place = tuple[dt.datetime, UUID]
+
+
+async def every(
+    page: Callable[[Place | None], Awaitable[list[Result]]], place: Callable[[Result], Place]
+) -> AsyncIterator[Result]:
+    """All rows of a list that comes in pages of `PAGE`."""
+    after: Place | None = None
+    while True:
+        found = await page(after)
+        for row in found:
+            yield row
+        if len(found) < PAGE:
+            return
+        after = place(found[-1])
+
+
+def overrides_of(text: str) -> Overrides:
+    """Overrides as JSON, with the names that the API has for them."""
+    try:
+        value = strict_json.parse(text.encode()).value
+    except BadRequest as error:
+        raise click.BadParameter(error.message, param_hint="--set") from None
+    if not isinstance(value, dict):
+        raise click.BadParameter("expected a JSON object", param_hint="--set")
+    found, problems = read_overrides(value)
+    if unknown := [name for name in value if name not in OVERRIDES]:
+        raise click.BadParameter(f"{unknown[0]} is none of {', '.join(OVERRIDES)}", param_hint="--set")
+    if problems:
+        raise click.BadParameter(f"{problems[0].path} {problems[0].message}", param_hint="--set")
+    return found
+
+
+def print_overrides(found: dict[str, Any], *, as_json: bool) -> None:
+    """Overrides, a line each."""
+    if as_json:
+        print_json(found)
+    elif found:
+        print_table(("", ""), [[name, str(value)] for name, value in found.items()])
+    else:
+        click.echo("nothing is overridden")
 
 
 def au_reference(text: str) -> int | str:

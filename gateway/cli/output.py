@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
 
 import click
 import orjson
@@ -33,3 +35,17 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if not console.is_terminal:
         console.width = _WIDE
     console.print(table)
+
+
+@contextlib.contextmanager
+def telling(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error that is told how much of how much is done; nothing where nobody sees it."""
+    with click.progressbar(
+        length=0, label=label, file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
+    ) as bar:
+
+        def tell(done: int, of: int) -> None:
+            bar.length = of
+            bar.update(done - bar.pos)
+
+        yield tell

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 from uuid import UUID, uuid4
 
 import click
 
-from gateway.cli.cmi5 import COMMON, Id, au_reference, learner, learner_options, store_option, with_services
+from gateway.cli import enrolments, launch_links, preferences, sessions
+from gateway.cli.cmi5 import (
+    COMMON,
+    Id,
+    au_reference,
+    learner,
+    learner_options,
+    overrides_of,
+    print_overrides,
+    store_option,
+    version_option,
+    with_services,
+)
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.output import as_json_option, print_json, print_table
 from gateway.cmi5.overrides import Overrides
 from gateway.cmi5.vocabulary import WAIVE_REASONS
-from gateway.services.addresses import configured_addresses
-from gateway.services.course_views import (
-    registration_summary,
-    session_summary,
-    whole_registration,
-)
+from gateway.services.course_views import overrides_document, registration_summary, whole_registration
+from gateway.services.courses import stored_overrides
 from gateway.services.registrations import Enrolment
 from gateway.services.services import Services
-from gateway.services.texts import time_text
+from gateway.store.registrations import RegistrationFilter, RegistrationState
 
 
 @click.group()
@@ -33,6 +42,8 @@ def registrations() -> None:
 @click.argument("course", type=Id())
 @learner_options
 @click.option("--id", "identity", type=Id(), default=None, help="A UUID of your own; made if not given.")
+@click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
+@version_option
 @store_option
 @as_json_option
 def create(
@@ -41,12 +52,19 @@ def create(
     actor: str | None,
     account: tuple[str, str] | None,
     identity: UUID | None,
+    tags: tuple[str, ...],
+    version: int | None,
     store: str | None,
     as_json: bool,
 ) -> None:
     """Register a learner for a course; again with the same --id changes nothing."""
     enrolment = Enrolment(
-        course=course, actor=learner(actor, account), id=identity or uuid4(), overrides=Overrides()
+        course=course,
+        actor=learner(actor, account),
+        id=identity or uuid4(),
+        overrides=Overrides(),
+        version=version,
+        tags=tuple(tags),
     )
 
     async def use(services: Services) -> dict[str, Any]:
@@ -63,21 +81,52 @@ def create(
 @registrations.command("list")
 @settings_options(*COMMON)
 @click.option("--course", type=Id(), default=None, help="Only those for this course.")
+@click.option("--account", default=None, help="Only those of learners with this account name.")
+@click.option("--state", type=click.Choice([state.value for state in RegistrationState]), default=None)
+@click.option("--tag", default=None, help="Only those with this tag.")
+@click.option(
+    "--updated-since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
+    default=None,
+    help="Only those that changed since this time (UTC), the oldest change first.",
+)
 @store_option
 @as_json_option
-def list_(sources: Sources, course: UUID | None, store: str | None, as_json: bool) -> None:
+def list_(
+    sources: Sources,
+    course: UUID | None,
+    account: str | None,
+    state: str | None,
+    tag: str | None,
+    updated_since: dt.datetime | None,
+    store: str | None,
+    as_json: bool,
+) -> None:
     """List registrations, newest first."""
+    which = RegistrationFilter(
+        course=course,
+        state=None if state is None else RegistrationState(state),
+        tag=tag,
+        updated_since=None if updated_since is None else updated_since.replace(tzinfo=dt.UTC),
+    )
 
     async def use(services: Services) -> list[dict[str, Any]]:
-        found = await services.registrations.list(course=course, limit=1000)
-        return [registration_summary(registration) for registration in found]
+        found = services.store.registrations.each(which)
+        return [
+            registration_summary(one)
+            async for one in found
+            if account is None or one.actor["account"]["name"] == account
+        ]
 
     found = with_services(sources.require(), store, use)
     if as_json:
         print_json(found)
         return
-    rows = [[row["id"], row["actor"]["account"]["name"], row["course"], str(row["created"])] for row in found]
-    print_table(("id", "learner", "course", "created"), rows)
+    rows = [
+        [row["id"], row["actor"]["account"]["name"], row["state"], row["course"], str(row["updated"])]
+        for row in found
+    ]
+    print_table(("id", "learner", "state", "course", "updated"), rows)
 
 
 @registrations.command()
@@ -97,24 +146,58 @@ def show(sources: Sources, registration: UUID, store: str | None, as_json: bool)
 @registrations.command()
 @settings_options(*COMMON)
 @click.argument("registration", type=Id())
-@click.option("--au", default=None, help="Index or id of the AU; whichever is next if not given.")
 @store_option
 @as_json_option
-def link(sources: Sources, registration: UUID, au: str | None, store: str | None, as_json: bool) -> None:
-    """Print a link for the learner that begins a session when it is clicked."""
-    settings = sources.require()
-    reference = None if au is None else au_reference(au)
+def reset(sources: Sources, registration: UUID, store: str | None, as_json: bool) -> None:
+    """Let a learner begin anew: prints a new registration; the old one stays as it is."""
 
     async def use(services: Services) -> dict[str, Any]:
-        made = await services.launch_links.create(registration, reference, Overrides())
-        gateway = configured_addresses(settings).gateway
-        return {"url": f"{gateway}/launch/{made.token}", "expires": time_text(made.expires)}
+        done = await services.removals.reset(registration)
+        return {**registration_summary(done.registration), "linksRevoked": done.links_revoked}
 
-    made = with_services(settings, store, use)
+    made = with_services(sources.require(), store, use)
     if as_json:
         print_json(made)
     else:
-        click.echo(made["url"])
+        click.echo(made["id"])
+
+
+@registrations.command()
+@settings_options(*COMMON)
+@click.argument("registration", type=Id())
+@store_option
+@as_json_option
+def delete(sources: Sources, registration: UUID, store: str | None, as_json: bool) -> None:
+    """Forget a registration with its sessions and links. Its statements stay in the learning record."""
+    with_services(
+        sources.require(), store, lambda services: services.removals.delete_registration(registration)
+    )
+    if as_json:
+        print_json({"deleted": str(registration)})
+    else:
+        click.echo(f"{registration} is deleted")
+
+
+@registrations.command()
+@settings_options(*COMMON)
+@click.argument("registration", type=Id())
+@click.option("--set", "text", default=None, metavar="JSON", help="Replace them; {} takes all away.")
+@store_option
+@as_json_option
+def overrides(
+    sources: Sources, registration: UUID, text: str | None, store: str | None, as_json: bool
+) -> None:
+    """Show or replace what applies to every future launch of a registration."""
+    new = None if text is None else overrides_of(text)
+
+    async def use(services: Services) -> dict[str, Any]:
+        if new is None:
+            found = await services.registrations.get(registration)
+        else:
+            found = await services.registrations.override(registration, new)
+        return overrides_document(stored_overrides(found.overrides))
+
+    print_overrides(with_services(sources.require(), store, use), as_json=as_json)
 
 
 @registrations.command()
@@ -138,24 +221,6 @@ def waive(
         print_json(found)
     else:
         _print_progress(found)
-
-
-@registrations.command()
-@settings_options(*COMMON)
-@click.argument("session", type=Id())
-@store_option
-@as_json_option
-def abandon(sources: Sources, session: UUID, store: str | None, as_json: bool) -> None:
-    """End a session that its AU did not terminate."""
-
-    async def use(services: Services) -> dict[str, Any]:
-        return session_summary(await services.sessions.abandon(session, "administrator"))
-
-    ended = with_services(sources.require(), store, use)
-    if as_json:
-        print_json(ended)
-    else:
-        click.echo(f"{ended['id']} is {ended['state']}")
 
 
 async def _whole(services: Services, registration_id: UUID) -> dict[str, Any]:
@@ -186,3 +251,7 @@ def _print_progress(found: dict[str, Any]) -> None:
         click.echo()
         columns = ("id", "state", "launched", "statements")
         print_table(columns, [[str(row[column]) for column in columns] for row in found["sessions"]])
+
+
+for command in (*enrolments.COMMANDS, *launch_links.COMMANDS, *preferences.COMMANDS, *sessions.COMMANDS):
+    registrations.add_command(command)

@@ -196,13 +196,15 @@ class AURequests:
 
     async def _session(self, session_id: UUID) -> Session:
         session = await self._store.sessions.get(session_id)
-        assert session is not None, "sessions are not deleted"
+        if session is None:
+            raise Unauthorized("the session was deleted; launch the AU again")
         return session
 
     async def _read(self, session_id: UUID) -> tuple[Session, Registration]:
         session = await self._session(session_id)
         registration = await self._store.registrations.get(session.registration)
-        assert registration is not None, "registrations of sessions are not deleted"
+        if registration is None:
+            raise Unauthorized("the registration was deleted; launch the AU again")
         return session, registration
 
 

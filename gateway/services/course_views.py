@@ -13,9 +13,11 @@ from gateway.cmi5.progress import Progress
 from gateway.cmi5.structure import AU, Course
 from gateway.cmi5.vocabulary import word
 from gateway.services.courses import ImportedCourse, stored_overrides
+from gateway.services.enrolments import Enrolled
 from gateway.services.launches import Launched
 from gateway.services.texts import time_text, title_text
 from gateway.store.courses import CourseVersion, StoredCourse
+from gateway.store.launch_links import LaunchLink
 from gateway.store.refusals import StoredRefusal
 from gateway.store.registrations import Registration
 from gateway.store.sessions import Session
@@ -39,9 +41,10 @@ def course_summary(course: StoredCourse) -> dict[str, Any]:
     """A course as lists show it."""
     return {
         "id": str(course.id),
-        "title": title_text(course.title),
+        "title": course.name or title_text(course.title),
         "publisherId": course.publisher_id,
         "version": course.number,
+        "tags": list(course.tags),
         "created": time_text(course.created),
         "updated": time_text(course.updated),
     }
@@ -52,11 +55,26 @@ def whole_course(stored: StoredCourse, version: CourseVersion, course: Course) -
     return {
         **course_summary(stored),
         "lmsId": course.lms_id,
+        "publisherTitle": dict(course.title),
+        "packaged": version.packaged,
         "files": version.files,
         "size": version.size,
         "warnings": list(version.warnings),
         "overrides": overrides_document(stored_overrides(stored.overrides)),
         "aus": [_whole_au(au) for au in course.aus()],
+    }
+
+
+def version_summary(version: CourseVersion, current: int) -> dict[str, Any]:
+    """A version as the list of a course's versions shows it."""
+    return {
+        "version": version.number,
+        "current": version.number == current,
+        "packaged": version.packaged,
+        "files": version.files,
+        "size": version.size,
+        "warnings": list(version.warnings),
+        "created": time_text(version.created),
     }
 
 
@@ -85,7 +103,25 @@ def registration_summary(registration: Registration) -> dict[str, Any]:
         "id": str(registration.id),
         "course": str(registration.course),
         "actor": dict(registration.actor),
+        "state": registration.state,
+        "tags": list(registration.tags),
+        "resets": None if registration.resets is None else str(registration.resets),
         "created": time_text(registration.created),
+        "updated": time_text(registration.updated),
+    }
+
+
+def link_summary(link: LaunchLink) -> dict[str, Any]:
+    """A launch link without what opens it."""
+    return {
+        "id": str(link.id),
+        "registration": str(link.registration),
+        "au": link.au,
+        "once": link.once,
+        "created": time_text(link.created),
+        "expires": time_text(link.expires),
+        "used": time_text(link.used),
+        "revoked": time_text(link.revoked),
     }
 
 
@@ -95,8 +131,23 @@ def whole_registration(
     """A registration with the progress tree of its course and its sessions."""
     return {
         **registration_summary(registration),
+        "overrides": overrides_document(stored_overrides(registration.overrides)),
         "progress": progress.to_document(),
         "sessions": [session_summary(session) for session in sessions],
+    }
+
+
+def enrolled(done: Sequence[Enrolled], *, dry_run: bool) -> dict[str, Any]:
+    """What became of the lines of an enrolment table."""
+    new = sum(one.new for one in done)
+    return {
+        "dryRun": dry_run,
+        "enrolled": new,
+        "present": len(done) - new,
+        "registrations": [
+            {"line": one.line, "account": one.account, "registration": str(one.registration), "new": one.new}
+            for one in done
+        ],
     }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import datetime as dt
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import UUID, uuid4
 
 from gateway.cmi5 import ids
@@ -17,16 +18,22 @@ from gateway.cmi5.overrides import Overrides, read_overrides
 from gateway.cmi5.packages import Package, PackageLimits
 from gateway.cmi5.structure import Course, from_document, to_document
 from gateway.cmi5.vocabulary import STRUCTURE_FILE
-from gateway.errors import Conflict, Invalid, NotFound
+from gateway.errors import Conflict, Invalid, NotFound, Problem
+from gateway.services.working import together
 from gateway.store.course_files import CourseFile
 from gateway.store.courses import CourseVersion, StoredCourse
 from gateway.store.store import Store
 from gateway.xapi import strict_json
+from gateway.xapi.findings import shown
 
 # Each waits for the disk once a file; a few at a time keep the database busy and memory small.
 _UPLOADS_AT_ONCE = 4
 _STRUCTURES_REMEMBERED = 64
 _UPLOAD_LASTS = dt.timedelta(days=1)  # longer than any upload takes
+_MOST_TAGS, _LONGEST_NAME, _LONGEST_TAG = 50, 500, 100
+
+# Told how many files of a package are stored, and of how many.
+Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +57,7 @@ class Courses:
 
     # -- importing ---------------------------------------------------------------------------------------
 
-    async def create(self, file: BinaryIO, *, base: str) -> ImportedCourse:
+    async def create(self, file: BinaryIO, *, base: str, tell: Tell | None = None) -> ImportedCourse:
         """A new course from a package or structure in `file`; its ids are made below `base`, a URL.
 
         Raises Invalid with everything that is wrong; then nothing is stored.
@@ -59,7 +66,7 @@ class Courses:
         course_id, version_id = uuid4(), uuid4()
         course = ids.assign(course, base=base, course_id=course_id)
         now = self._clock()
-        version = await self._upload(imported, course, course_id, version_id, 1, now)
+        version = await self._upload(imported, course, course_id, version_id, 1, now, tell)
         stored = StoredCourse(
             id=course_id,
             publisher_id=course.id,
@@ -77,18 +84,21 @@ class Courses:
         await self._files.end(version_id)
         return ImportedCourse(stored=stored, course=course, warnings=imported.findings)
 
-    async def add_version(self, course_id: UUID, file: BinaryIO, *, base: str) -> ImportedCourse:
+    async def add_version(
+        self, course_id: UUID, file: BinaryIO, *, base: str, tell: Tell | None = None
+    ) -> ImportedCourse:
         """A new version of a course; registrations that exist keep the version they have.
 
         AUs and blocks that kept their publisher id keep their LMS id. Raises Invalid, NotFound, Conflict.
         """
-        present = await self.get(course_id)
+        await self.get(course_id)
         imported, course = await self._read(file)
-        previous = await self.structure(present.version)
+        latest = await self._courses.latest(course_id)
+        assert latest is not None, "a course has a version"
+        previous = await self.structure(latest.id)
         course = ids.assign(course, base=base, course_id=course_id, previous=previous)
-        version_id = uuid4()
-        number = present.number + 1
-        version = await self._upload(imported, course, course_id, version_id, number, self._clock())
+        version_id, number = uuid4(), latest.number + 1
+        version = await self._upload(imported, course, course_id, version_id, number, self._clock(), tell)
         added = False
         try:
             added = await self._courses.add_version(version, dict(course.title))
@@ -121,6 +131,7 @@ class Courses:
         version_id: UUID,
         number: int,
         now: dt.datetime,
+        tell: Tell | None,
     ) -> CourseVersion:
         """Store the files of a version; what is there is removed again when one of them fails."""
         package = imported.package
@@ -129,7 +140,7 @@ class Courses:
             if package is None:
                 sizes = [await self._files.write(version_id, STRUCTURE_FILE, _once(imported.structure))]
             else:
-                sizes = await self._upload_package(version_id, package)
+                sizes = await self._upload_package(version_id, package, tell)
         except BaseException:
             await self._files.discard(version_id)
             raise
@@ -145,11 +156,11 @@ class Courses:
             warnings=tuple(_warning(finding) for finding in imported.findings),
         )
 
-    async def _upload_package(self, version: UUID, package: Package) -> list[int]:
+    async def _upload_package(self, version: UUID, package: Package, tell: Tell | None) -> list[int]:
         waiting = iter(package.entries)
+        sizes: list[int] = []
 
-        async def upload() -> list[int]:
-            sizes = []
+        async def upload() -> None:
             for entry in waiting:
                 try:
                     content = _unpacked(package, entry.name)
@@ -158,15 +169,11 @@ class Courses:
                     # The others finish the file they are at, and take no more.
                     deque(waiting, maxlen=0)
                     raise
-            return sizes
+                if tell is not None:
+                    tell(len(sizes), len(package.entries))
 
         uploads = [upload() for _ in range(_UPLOADS_AT_ONCE)]
-        outcomes = await asyncio.gather(*uploads, return_exceptions=True)
-        sizes: list[int] = []
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-            sizes += outcome
+        await together(uploads)
         return sizes
 
     async def sweep(self, older_than: dt.timedelta = _UPLOAD_LASTS) -> int:
@@ -188,9 +195,31 @@ class Courses:
             raise NotFound(f"there is no course with the id {course_id}")
         return course
 
-    async def list(self, *, search: str | None = None, limit: int = 100) -> list[StoredCourse]:
-        """Courses, newest first; with `search` those whose title or publisher id holds that text."""
-        return await self._courses.list(search=search, limit=limit)
+    async def list(
+        self,
+        *,
+        search: str | None = None,
+        tag: str | None = None,
+        after: tuple[dt.datetime, UUID] | None = None,
+        limit: int = 100,
+    ) -> list[StoredCourse]:
+        """Courses, newest first; with `search` those whose name, title or publisher id holds that text."""
+        return await self._courses.list(search=search, tag=tag, after=after, limit=limit)
+
+    async def versions(self, course_id: UUID) -> builtins.list[CourseVersion]:
+        """What was imported of a course, the latest first, without structures; raises NotFound."""
+        await self.get(course_id)
+        return await self._courses.versions(course_id)
+
+    async def numbered(self, course_id: UUID, number: int | None) -> CourseVersion:
+        """A version of a course by its number, the current one without; raises NotFound."""
+        stored = await self.get(course_id)
+        if number is None:
+            return await self.version(stored.version)
+        version = await self._courses.numbered(course_id, number)
+        if version is None:
+            raise NotFound(f"the course {course_id} has no version {number}")
+        return version
 
     async def version(self, version_id: UUID) -> CourseVersion:
         """A version of a course; raises NotFound."""
@@ -217,6 +246,10 @@ class Courses:
         """The bytes of a file from `start` up to, not including, `stop`."""
         return self._files.read(file, start, stop)
 
+    async def files(self, version_id: UUID) -> builtins.list[tuple[str, CourseFile]]:
+        """The files of a version by path, in alphabetical order."""
+        return await self._files.all(version_id)
+
     # -- changing ----------------------------------------------------------------------------------------
 
     async def override(self, course_id: UUID, overrides: Overrides) -> StoredCourse:
@@ -226,6 +259,51 @@ class Courses:
         if course is None:
             raise NotFound(f"there is no course with the id {course_id}")
         return course
+
+    async def select(self, course_id: UUID, number: int) -> StoredCourse:
+        """Make a version the one that new registrations get; raises NotFound."""
+        version = await self.numbered(course_id, number)
+        title = (await self.structure(version.id)).title
+        await self._courses.select(version, title, self._clock())
+        return await self.get(course_id)
+
+    async def describe(self, course_id: UUID, changes: Mapping[str, Any]) -> StoredCourse:
+        """Set `name` (null for the publisher's title) and `tags`; raises NotFound, Invalid."""
+        checked: dict[str, Any] = {}
+        if "name" in changes:
+            checked["name"] = _name(changes["name"])
+        if "tags" in changes:
+            checked["tags"] = check_tags(changes["tags"])
+        course = await self._courses.describe(course_id, checked, self._clock())
+        if course is None:
+            raise NotFound(f"there is no course with the id {course_id}")
+        return course
+
+
+def check_tags(value: object) -> builtins.list[str]:
+    """Tags as they are stored: each once, without blanks around it; raises Invalid."""
+    expected = f"expected at most {_MOST_TAGS} texts of 1 to {_LONGEST_TAG} characters"
+    texts = value if isinstance(value, list) else [None]
+    tags = [text.strip() if isinstance(text, str) else "" for text in texts]
+    if len(tags) > _MOST_TAGS or not all(0 < len(tag) <= _LONGEST_TAG and storable(tag) for tag in tags):
+        message = f"holds {shown(value)}; {expected}"
+        raise Invalid(f"tags {message}", problems=[Problem("tags", "API", message)])
+    return list(dict.fromkeys(tags))
+
+
+def _name(value: object) -> str | None:
+    if value is None:
+        return None
+    name = value.strip() if isinstance(value, str) else ""
+    if not 0 < len(name) <= _LONGEST_NAME or not storable(name):
+        message = f"holds {shown(value)}; expected a text of 1 to {_LONGEST_NAME} characters, or null"
+        raise Invalid(f"name {message}", problems=[Problem("name", "API", message)])
+    return name
+
+
+def storable(text: str) -> bool:
+    """Is this a text that can be stored and shown: no NUL, no half of a surrogate pair?"""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def stored_overrides(text: bytes) -> Overrides:

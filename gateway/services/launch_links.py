@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from gateway.cmi5.overrides import Overrides
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NotFound
 from gateway.services.addresses import Addresses
 from gateway.services.courses import Courses, stored_overrides
 from gateway.services.launches import Launched, Launches, LaunchRequest
@@ -20,17 +20,17 @@ from gateway.xapi import strict_json
 
 
 class LinkExpired(GatewayError):
-    """A launch link that was good once."""
+    """A launch link that was good once: expired, revoked, or used where it works only once."""
 
     status, code = 410, "link_expired"
 
 
 @dataclass(frozen=True, slots=True)
 class NewLink:
-    """`token` is shown this once; the link is `<gateway>/launch/<token>`."""
+    """`token` is shown this once; what is opened is `<gateway>/launch/<token>`."""
 
     token: str
-    expires: dt.datetime
+    link: LaunchLink
 
 
 class LaunchLinks:
@@ -59,36 +59,64 @@ class LaunchLinks:
         reference: int | str | None,
         overrides: Overrides,
         lifetime: dt.timedelta | None = None,
+        *,
+        once: bool = False,
     ) -> NewLink:
-        """A link to an AU, or without `reference` to whichever is next; raises NotFound."""
+        """A link to an AU, or without `reference` to whichever is next; with `once` it works one time.
+
+        Raises NotFound.
+        """
         registration = await self._registrations.get(registration_id)
         au = None
         if reference is not None:
             au = find_au(await self._courses.structure(registration.version), reference).lms_id
         now = self._lms.now()
         link = LaunchLink(
+            id=uuid4(),
             token=secret_hash(secret := new_secret()),
             registration=registration_id,
             au=au,
             overrides=strict_json.dumps(overrides.to_document()),
             created=now,
             expires=now + (lifetime or self._lifetime),
+            once=once,
         )
         await self._links.insert(link)
-        return NewLink(secret, link.expires)
+        return NewLink(secret, link)
+
+    async def list(self, registration_id: UUID) -> list[LaunchLink]:
+        """The links of a registration, the newest first; raises NotFound."""
+        await self._registrations.get(registration_id)
+        return await self._links.of(registration_id)
+
+    async def revoke(self, registration_id: UUID, link_id: UUID) -> None:
+        """Let a link not work any more; again changes nothing. Raises NotFound."""
+        if all(link.id != link_id for link in await self.list(registration_id)):
+            raise NotFound(f"the registration {registration_id} has no link with the id {link_id}")
+        await self._links.revoke(registration_id, link_id, self._lms.now())
 
     async def follow(self, token: str, addresses: Addresses) -> Launched | None:
         """Begin the session; None for a link that this store does not know, LinkExpired for an old one."""
         link = await self._links.get(secret_hash(token))
         if link is None:
             return None
-        if link.expires <= self._lms.now():
+        now = self._lms.now()
+        if link.revoked is not None:
+            raise LinkExpired("This link was withdrawn. Ask for a new one where you got it.")
+        if link.expires <= now:
             raise LinkExpired("This link has expired. Ask for a new one where you got it.")
-        return await self._launches.launch(
-            LaunchRequest(
-                registration=link.registration,
-                au=link.au,
-                overrides=stored_overrides(link.overrides),
-                addresses=addresses,
+        if not await self._links.use(link, now):
+            raise LinkExpired("This link works only once. Ask for a new one where you got it.")
+        try:
+            return await self._launches.launch(
+                LaunchRequest(
+                    registration=link.registration,
+                    au=link.au,
+                    overrides=stored_overrides(link.overrides),
+                    addresses=addresses,
+                )
             )
-        )
+        except GatewayError:
+            if link.once:
+                await self._links.unuse(link)
+            raise

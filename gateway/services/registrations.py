@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,12 +14,12 @@ from gateway.cmi5.progress import Progress, progress
 from gateway.cmi5.satisfaction import au_met
 from gateway.cmi5.structure import AU, Course
 from gateway.errors import Conflict, Invalid, NotFound, Problem
-from gateway.services.courses import Courses
+from gateway.services.courses import Courses, check_tags
 from gateway.services.lms import Lms
 from gateway.services.standing import Standing
 from gateway.services.statements import Statements
 from gateway.services.turns import Turns, persistently
-from gateway.store.registrations import Registration
+from gateway.store.registrations import Registration, RegistrationFilter
 from gateway.store.store import Store
 from gateway.store.transactions import Transaction
 from gateway.xapi import strict_json
@@ -29,12 +30,18 @@ _REASON_LENGTH = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """A learner to be registered for a course. `id` is a UUID of the caller's choice."""
+    """A learner to be registered for a course. `id` is a UUID of the caller's choice, `version` the number of
+    a course version other than the current one, `resets` the registration that this one replaces.
+    """
 
     course: UUID
     actor: Mapping[str, Any]
     id: UUID
     overrides: Overrides
+    version: int | None = None
+    tags: tuple[str, ...] = ()
+    preview: bool = False
+    resets: UUID | None = None
 
 
 def check_learner(actor: object, path: str = "actor") -> list[Problem]:
@@ -78,7 +85,10 @@ class Registrations:
 
     async def _create(self, enrolment: Enrolment) -> Registration:
         stored = await self._courses.get(enrolment.course)
-        course = await self._courses.structure(stored.version)
+        version = stored.version
+        if enrolment.version is not None:
+            version = (await self._courses.numbered(stored.id, enrolment.version)).id
+        course = await self._courses.structure(version)
         now = self._lms.now()
         session = lms_statements.registration_session(self._lms.namespace, str(enrolment.id))
         occasion = self._lms.occasion(enrolment.actor, enrolment.id, session, now)
@@ -86,13 +96,18 @@ class Registrations:
         registration = Registration(
             id=enrolment.id,
             course=stored.id,
-            version=stored.version,
+            version=version,
             actor=dict(enrolment.actor),
-            actor_key=_key(enrolment.actor),
+            actor_key=learner_key(enrolment.actor),
             created=now,
+            updated=now,
             aus={},
             satisfied=standing.satisfied,
             overrides=strict_json.dumps(enrolment.overrides.to_document()),
+            root=course.lms_id,
+            tags=enrolment.tags,
+            preview=enrolment.preview,
+            resets=enrolment.resets,
         )
 
         async def insert(transaction: Transaction) -> None:
@@ -119,11 +134,30 @@ class Registrations:
         return registration
 
     async def list(
-        self, *, course: UUID | None = None, actor: Mapping[str, Any] | None = None, limit: int = 100
+        self,
+        which: RegistrationFilter,
+        *,
+        after: tuple[dt.datetime, UUID] | None = None,
+        limit: int = 100,
     ) -> list[Registration]:
-        """Registrations for a course, of a learner, or all; newest first."""
-        key = _key(actor) if actor is not None else None
-        return await self._registrations.list(course=course, actor_key=key, limit=limit)
+        """Registrations that fit, newest first, or oldest change first where the filter asks for changes."""
+        return await self._registrations.list(which, after=after, limit=limit)
+
+    async def describe(self, registration_id: UUID, tags: object) -> Registration:
+        """Replace the tags; raises NotFound, Invalid."""
+        return await self._describe(registration_id, {"tags": check_tags(tags)})
+
+    async def override(self, registration_id: UUID, overrides: Overrides) -> Registration:
+        """Replace what applies to every future launch of the registration; raises NotFound."""
+        return await self._describe(
+            registration_id, {"overrides": strict_json.dumps(overrides.to_document())}
+        )
+
+    async def _describe(self, registration_id: UUID, changes: Mapping[str, Any]) -> Registration:
+        registration = await self._registrations.describe(registration_id, changes, self._lms.now())
+        if registration is None:
+            raise NotFound(f"there is no registration with the id {registration_id}")
+        return registration
 
     async def progress(self, registration: Registration) -> Progress:
         """How far the learner is, as a tree of the course."""
@@ -183,12 +217,13 @@ def find_au(course: Course, reference: int | str) -> AU:
 def _same(present: Registration, enrolment: Enrolment) -> Registration:
     if present.course != enrolment.course:
         raise Conflict(f"the registration {present.id} is for another course")
-    if present.actor_key != _key(enrolment.actor):
+    if present.actor_key != learner_key(enrolment.actor):
         raise Conflict(f"the registration {present.id} is of another learner")
     return present
 
 
-def _key(actor: Mapping[str, Any]) -> str:
+def learner_key(actor: Mapping[str, Any]) -> str:
+    """By what a valid learner is known, whatever name goes with it."""
     key = agent_key(actor)
     assert key is not None, "a learner has an account"
     return key

@@ -12,8 +12,10 @@ from gateway.services.addresses import public_url
 from gateway.services.au_requests import AURequests
 from gateway.services.commit import Committer
 from gateway.services.conflicts import Conflicts
+from gateway.services.course_imports import CourseImports
 from gateway.services.courses import Courses
 from gateway.services.documents import Documents
+from gateway.services.enrolments import Enrolments
 from gateway.services.fetching import Fetcher, FetchesNothing
 from gateway.services.hooks import Hooks
 from gateway.services.knowledge import Knowledge
@@ -21,7 +23,10 @@ from gateway.services.launch_links import LaunchLinks
 from gateway.services.launches import Launches
 from gateway.services.lms import Lms
 from gateway.services.mappings import Mappings
+from gateway.services.preferences import Preferences
+from gateway.services.previews import Previews
 from gateway.services.registrations import Registrations
+from gateway.services.removals import Removals
 from gateway.services.sessions import Sessions
 from gateway.services.statements import Statements
 from gateway.services.turns import Turns
@@ -68,6 +73,7 @@ class Services:
         cmi5, turns = settings.cmi5, Turns()
         lms = Lms.of(store.name, key=more_key, home_page=public_url(settings), clock=utc_now)
         self.courses = Courses(store, limits=PackageLimits(total_size=cmi5.max_unpacked), clock=lms.now)
+        self.course_imports = CourseImports(store, self.courses, clock=lms.now)
         self.au_requests = AURequests(store, self.courses, lms=lms, turns=turns)
         self.statements = Statements(
             store,
@@ -109,6 +115,10 @@ class Services:
             lms=lms,
             lifetime=dt.timedelta(seconds=cmi5.link_lifetime),
         )
+        self.enrolments = Enrolments(store, self.courses, self.registrations, namespace=lms.namespace)
+        self.previews = Previews(self.registrations, self.launches, gateway=public_url(settings))
+        self.preferences = Preferences(store, clock=lms.now)
+        self.removals = Removals(store, self.courses, self.registrations, self.sessions, lms=lms)
         self._idle = dt.timedelta(seconds=cmi5.idle_timeout)
         self._lifetime = dt.timedelta(seconds=cmi5.session_lifetime)
 
@@ -127,6 +137,7 @@ class Services:
             tasks.create_task(enduring("recovery", self._recover))
             tasks.create_task(enduring("session use", self._note_session_use))
             tasks.create_task(enduring("lapsed sessions", self._abandon_lapsed))
+            tasks.create_task(enduring("imports", self.course_imports.run))
             tasks.create_task(enduring("unfinished imports", self._sweep_courses))
 
     async def _recover(self) -> None:

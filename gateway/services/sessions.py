@@ -114,7 +114,8 @@ class Sessions:
 
     async def _abandon(self, session: Session, reason: str) -> None:
         registration = await self._registrations.get(session.registration)
-        assert registration is not None, "registrations of sessions are not deleted"
+        if registration is None:
+            raise NotFound(f"the registration of the session {session.id} was deleted")
         course = await self._courses.structure(session.version)
         now = self._lms.now()
         standing, statement = self.abandonment(Standing.of(registration), session, course, now)
@@ -157,8 +158,8 @@ class Sessions:
             reason = "too old" if session.launched <= now - lifetime else "silent"
             try:
                 await self.abandon(session.id, reason)
-            except Conflict:
-                continue  # Its AU terminated it just now.
+            except (Conflict, NotFound):
+                continue  # Its AU terminated it, or somebody deleted it, just now.
         return len(found)
 
     # -- looking ---------------------------------------------------------------------------------------
@@ -168,7 +169,15 @@ class Sessions:
         return await self._refusals.list(session_id)
 
     async def list(
-        self, *, registration: UUID | None = None, only_open: bool = False, limit: int = 100
+        self,
+        *,
+        registration: UUID | None = None,
+        course: UUID | None = None,
+        only_open: bool = False,
+        after: tuple[dt.datetime, UUID] | None = None,
+        limit: int = 100,
     ) -> list[Session]:
-        """Sessions of a registration or of all, the latest launch first."""
-        return await self._sessions.list(registration=registration, only_open=only_open, limit=limit)
+        """Sessions of a registration, of a course or of all, the latest launch first."""
+        return await self._sessions.list(
+            registration=registration, course=course, only_open=only_open, after=after, limit=limit
+        )

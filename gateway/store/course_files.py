@@ -6,7 +6,7 @@ The id of a file is `<version>/<path>`, so a version cannot hold a path twice, a
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -39,6 +39,10 @@ class CourseFiles:
     async def begin(self, version: UUID, now: dt.datetime) -> None:
         """Note that the files of a version are coming, so that they are found if the process dies."""
         await self._uploads.insert_one({"_id": version, "begun": now})
+
+    async def doom(self, version: UUID, now: dt.datetime) -> None:
+        """Note that the files of a version are about to be removed, for the same reason."""
+        await self._uploads.update_one({"_id": version}, {"$set": {"begun": now}}, upsert=True)
 
     async def end(self, version: UUID) -> None:
         """The version is there, with all its files."""
@@ -73,14 +77,12 @@ class CourseFiles:
 
     async def find(self, version: UUID, path: str) -> CourseFile | None:
         row = await self._files.find_one({"_id": _id(version, path)})
-        if row is None:
-            return None
-        return CourseFile(id=row["_id"], size=row["length"], chunk=row["chunkSize"], stored=row["uploadDate"])
+        return _file(row) if row else None
 
-    async def paths(self, version: UUID) -> list[str]:
-        """The paths of a version's files, in alphabetical order."""
+    async def all(self, version: UUID) -> list[tuple[str, CourseFile]]:
+        """The files of a version by path, in alphabetical order."""
         prefix = {"$gte": _id(version, ""), "$lt": _id(version, "") + "\U0010ffff"}
-        return [row["filename"] async for row in self._files.find({"_id": prefix}).sort("_id")]
+        return [(row["filename"], _file(row)) async for row in self._files.find({"_id": prefix}).sort("_id")]
 
     async def read(self, file: CourseFile, start: int, stop: int) -> AsyncIterator[bytes]:
         """The bytes from `start` up to, not including, `stop`."""
@@ -91,6 +93,10 @@ class CourseFiles:
         async for row in cursor:
             begin = row["n"] * file.chunk
             yield bytes(row["data"][max(0, start - begin) : stop - begin])
+
+
+def _file(row: Mapping[str, Any]) -> CourseFile:
+    return CourseFile(id=row["_id"], size=row["length"], chunk=row["chunkSize"], stored=row["uploadDate"])
 
 
 def _id(version: UUID, path: str) -> str:

@@ -23,7 +23,9 @@ from gateway.store.transactions import Transaction, transact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCourse:
-    """`title` is a language map, `version` the current version's id, `overrides` JSON."""
+    """`title` is a language map, `name` what an administrator calls the course instead, `version` the current
+    version's id, `overrides` JSON.
+    """
 
     id: UUID
     publisher_id: str
@@ -33,6 +35,8 @@ class StoredCourse:
     created: dt.datetime
     updated: dt.datetime
     overrides: bytes = b"{}"
+    name: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,7 @@ class Courses:
                 "number": version.number,
                 "title": dict(title),
                 "updated": version.created,
+                **_titles(title),
             }
             await self._courses.update_one({"_id": version.course}, {"$set": change}, session=transaction)
 
@@ -97,6 +102,30 @@ class Courses:
         )
         return _course(row) if row else None
 
+    async def select(self, version: CourseVersion, title: Mapping[str, str], now: dt.datetime) -> None:
+        """Make a version that is there the current one again."""
+        change = {"version": version.id, "number": version.number, "title": dict(title), "updated": now}
+        await self._courses.update_one({"_id": version.course}, {"$set": {**change, **_titles(title)}})
+
+    async def describe(
+        self, course_id: UUID, changes: Mapping[str, Any], now: dt.datetime
+    ) -> StoredCourse | None:
+        """Set `name` or `tags`; None if there is no such course."""
+        row = await self._courses.find_one_and_update(
+            {"_id": course_id},
+            {"$set": {**changes, "updated": now}},
+            return_document=ReturnDocument.AFTER,
+        )
+        return _course(row) if row else None
+
+    async def delete(self, course_id: UUID, transaction: Transaction) -> list[UUID]:
+        """Remove a course and its versions; the ids of these."""
+        rows = self._versions.find({"course": course_id}, {"_id": 1}, session=transaction)
+        versions = [row["_id"] async for row in rows]
+        await self._versions.delete_many({"course": course_id}, session=transaction)
+        await self._courses.delete_one({"_id": course_id}, session=transaction)
+        return versions
+
     async def _insert_version(self, version: CourseVersion, transaction: Transaction) -> None:
         try:
             await self._versions.insert_one(_version_document(version), session=transaction)
@@ -113,16 +142,52 @@ class Courses:
         row = await self._versions.find_one({"_id": version_id})
         return _version(row) if row else None
 
-    async def list(self, *, search: str | None = None, limit: int = 100) -> list[StoredCourse]:
-        """Courses, newest first; with `search` those whose title or publisher id holds that text."""
-        condition: dict[str, Any] = {}
+    async def numbered(self, course_id: UUID, number: int) -> CourseVersion | None:
+        """The version of a course with this number."""
+        row = await self._versions.find_one({"course": course_id, "number": number})
+        return _version(row) if row else None
+
+    async def versions(self, course_id: UUID) -> list[CourseVersion]:
+        """All versions of a course without their structures, the newest first."""
+        cursor = self._versions.find({"course": course_id}, {"structure": 0}).sort("number", -1)
+        return [_version({**row, "structure": {}}) async for row in cursor]
+
+    async def latest(self, course_id: UUID) -> CourseVersion | None:
+        """The version of a course that was imported last, whichever is current."""
+        row = await self._versions.find_one({"course": course_id}, sort=[("number", -1)])
+        return _version(row) if row else None
+
+    async def list(
+        self,
+        *,
+        search: str | None = None,
+        tag: str | None = None,
+        after: tuple[dt.datetime, UUID] | None = None,
+        limit: int = 100,
+    ) -> list[StoredCourse]:
+        """Courses, newest first; with `search` those whose name, title or publisher id holds that text, with
+        `tag` those that have it. `after` is the last one of the page before.
+        """
+        conditions: list[dict[str, Any]] = [{}]
         if search and "\0" in search:
             return []  # nothing holds it, and a pattern cannot
         if search:
             holds = {"$regex": re.escape(search), "$options": "i"}
-            condition = {"$or": [{"titles": holds}, {"publisher_id": holds}]}
-        cursor = self._courses.find(condition).sort([("created", -1), ("_id", -1)]).limit(limit)
+            conditions.append({"$or": [{"titles": holds}, {"name": holds}, {"publisher_id": holds}]})
+        if tag is not None:
+            conditions.append({"tags": tag})
+        if after is not None:
+            time, identity = after
+            conditions.append(
+                {"$or": [{"created": {"$lt": time}}, {"created": time, "_id": {"$lt": identity}}]}
+            )
+        found = self._courses.find({"$and": conditions})
+        cursor = found.sort([("created", -1), ("_id", -1)]).limit(limit)
         return [_course(row) async for row in cursor]
+
+
+def _titles(title: Mapping[str, str]) -> dict[str, Any]:
+    return {"titles": list(title.values())}
 
 
 def _course_document(course: StoredCourse) -> dict[str, Any]:
@@ -130,12 +195,14 @@ def _course_document(course: StoredCourse) -> dict[str, Any]:
         "_id": course.id,
         "publisher_id": course.publisher_id,
         "title": dict(course.title),
-        "titles": list(course.title.values()),
+        **_titles(course.title),
         "version": course.version,
         "number": course.number,
         "created": course.created,
         "updated": course.updated,
         "overrides": course.overrides,
+        "name": course.name,
+        "tags": list(course.tags),
     }
 
 
@@ -149,6 +216,8 @@ def _course(row: Mapping[str, Any]) -> StoredCourse:
         created=row["created"],
         updated=row["updated"],
         overrides=bytes(row["overrides"]),
+        name=row.get("name"),
+        tags=tuple(row.get("tags", ())),
     )
 
 

@@ -74,12 +74,17 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_state", "state", "received", "_id"),
         _index("expiry", "expires", expireAfterSeconds=0),
     ],
-    "courses": [_index("by_created", "created", "_id")],
+    "courses": [_index("by_created", "created", "_id"), _index("by_tag", "tags", "created", "_id")],
+    "course_imports": [_index("expiry", "expires", expireAfterSeconds=0)],
     "course_versions": [_index("by_course", "course", "number", unique=True)],
     "registrations": [
         _index("by_created", "created", "_id"),
         _index("by_course", "course", "created", "_id"),
         _index("by_actor", "actor_key", "created", "_id"),
+        _index("by_state", "course", "state", "created", "_id"),
+        _index("by_tag", "tags", "created", "_id"),
+        _index("by_updated", "updated", "_id"),
+        _index("by_course_updated", "course", "updated", "_id"),
     ],
     "sessions": [
         # At most one open session per registration (cmi5 9.3.6.0).
@@ -87,11 +92,16 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_fetch_key", "fetch_key", unique=True),
         _index("by_registration", "registration", "launched", "_id"),
         _index("by_launched", "launched", "_id"),
+        _index("by_course", "course", "launched", "_id"),
         # What may have to be abandoned, and the list of open sessions.
         _index("silent", "last_seen", partialFilterExpression={"open": True}),
         _index("open_by_launched", "launched", "_id", partialFilterExpression={"open": True}),
     ],
-    "launch_links": [_index("expiry", "forget", expireAfterSeconds=0)],
+    "launch_links": [
+        _index("expiry", "forget", expireAfterSeconds=0),
+        _index("by_registration", "registration", "created"),
+        _index("by_link", "link", unique=True),
+    ],
     "refusals": [
         _index("by_session", "session", "time", "_id"),
         _index("expiry", "expires", expireAfterSeconds=0),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from pymongo.asynchronous.database import AsyncDatabase
+
+from gateway.store.transactions import Transaction
 
 _KEPT = dt.timedelta(days=90)
 
@@ -43,6 +45,10 @@ class Refusals:
                 "expires": refusal.time + _KEPT,
             }
         )
+
+    async def delete_of(self, sessions: Collection[UUID], transaction: Transaction) -> None:
+        """Forget what was refused in these sessions."""
+        await self._collection.delete_many({"session": {"$in": list(sessions)}}, session=transaction)
 
     async def list(self, session: UUID, limit: int = 100) -> list[StoredRefusal]:
         """The refusals of a session, oldest first."""

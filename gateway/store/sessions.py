@@ -133,6 +133,15 @@ class Sessions:
         if result.matched_count == 0:
             raise Contended
 
+    async def delete_of(self, registration: UUID, transaction: Transaction) -> list[UUID]:
+        """Remove the sessions of a registration; their ids. Raises Contended if one of them is open."""
+        rows = self._collection.find({"registration": registration}, {"open": 1}, session=transaction)
+        found = {row["_id"]: row["open"] async for row in rows}
+        if any(found.values()):
+            raise Contended
+        await self._collection.delete_many({"registration": registration}, session=transaction)
+        return list(found)
+
     async def note_preferences(self, session_id: UUID) -> None:
         """Remember that the AU asked for the learner's preferences."""
         await self._collection.update_one({"_id": session_id}, {"$set": {"preferences_requested": True}})
@@ -174,16 +183,23 @@ class Sessions:
         self,
         *,
         registration: UUID | None = None,
+        course: UUID | None = None,
         only_open: bool = False,
+        after: tuple[dt.datetime, UUID] | None = None,
         limit: int = 100,
     ) -> list[Session]:
-        """Sessions that fit, the latest launch first."""
+        """Sessions that fit, the latest launch first; `after` is the last one of the page before."""
         condition: dict[str, Any] = {}
         index = "by_launched"
         if only_open:
             condition["open"], index = True, "open_by_launched"
+        if course is not None:
+            condition["course"], index = course, "by_course"
         if registration is not None:
             condition["registration"], index = registration, "by_registration"
+        if after is not None:
+            time, identity = after
+            condition["$or"] = [{"launched": {"$lt": time}}, {"launched": time, "_id": {"$lt": identity}}]
         cursor = self._collection.find(condition).hint(index)
         cursor = cursor.sort([("launched", -1), ("_id", -1)]).limit(limit)
         return [_session(row) async for row in cursor]

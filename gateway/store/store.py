@@ -8,6 +8,7 @@ from pymongo import AsyncMongoClient
 
 from gateway.store.attachments import Attachments
 from gateway.store.course_files import CourseFiles
+from gateway.store.course_imports import CourseImports
 from gateway.store.courses import Courses
 from gateway.store.credentials import Credentials
 from gateway.store.deliveries import Deliveries
@@ -46,6 +47,7 @@ class Store:
         self.tokens = Tokens(self._database)
         self.courses = Courses(self._database)
         self.course_files = CourseFiles(self._database)
+        self.course_imports = CourseImports(self._database)
         self.registrations = Registrations(self._database)
         self.sessions = Sessions(self._database)
         self.launch_links = LaunchLinks(self._database)

@@ -112,3 +112,70 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     run: Run, arguments: tuple[str, ...], status: int, message: str
 ) -> None:
     assert message in run(*arguments, status=status).output
+
+
+def test_a_course_is_versioned_exported_described_and_deleted(run: Run, tmp_path: Path) -> None:
+    first, second = tmp_path / "one.xml", tmp_path / "two.xml"
+    first.write_bytes(structure_xml(au_xml(1)))
+    second.write_bytes(structure_xml(au_xml(1), au_xml(2)))
+    course = _json(run("courses", "import", str(first), "--json"))["id"]
+    run("courses", "import", str(second), "--new-version-of", course)
+    assert [each["current"] for each in _json(run("courses", "versions", course, "--json"))] == [True, False]
+    assert "version 1" in run("courses", "use", course, "1").output
+    assert "has no version 3" in run("courses", "use", course, "3", status=1).output
+    exported = tmp_path / "out.xml"
+    assert _json(run("courses", "export", course, str(exported), "--json"))["version"] == 1
+    assert exported.read_bytes() == first.read_bytes()
+    package = tmp_path / "out.zip"
+    run("courses", "export", course, str(package), "--version", "2")
+    again = _json(run("courses", "import", str(package), "--json"))
+    assert len(again["aus"]) == 2
+    assert _json(run("courses", "files", again["id"], "--json"))[0]["path"] == "cmi5.xml"
+    run("courses", "describe", course, "--name", "Engines", "--tag", "autumn", "--tag", "year 1")
+    run("courses", "describe", course, status=2)
+    [tagged] = _json(run("courses", "list", "--tag", "autumn", "--json"))
+    assert (tagged["title"], tagged["tags"]) == ("Engines", ["autumn", "year 1"])
+    run("courses", "overrides", course, "--set", '{"masteryScore": 0.7}')
+    assert _json(run("courses", "overrides", course, "--json")) == {"masteryScore": 0.7}
+    run("courses", "overrides", course, "--set", '{"mastery": 0.7}', status=2)
+    assert _json(run("courses", "preview", course, "--json"))["launchMode"] == "Browse"
+    run("registrations", "create", course, *LEARNER)
+    assert "1 registration" in run("courses", "delete", course, status=1).output
+    run("courses", "delete", course, "--force")
+    run("courses", "show", course, status=1)
+
+
+def test_a_class_is_enrolled_followed_and_begins_anew(run: Run, tmp_path: Path) -> None:
+    structure, table = tmp_path / "course.xml", tmp_path / "class.csv"
+    structure.write_bytes(structure_xml(au_xml(1)))
+    course = _json(run("courses", "import", str(structure), "--json"))["id"]
+    table.write_text("account,name\nada,Ada\n,nobody\nada,again\n")
+    home = ("--home-page", "https://people.example.org")
+    refused = run("registrations", "enrol", course, str(table), *home, status=1).output
+    assert "line 3, account" in refused
+    assert "line 4, account" in refused
+    table.write_text("account,name\nada,Ada\ngrace,Grace\n")
+    assert (
+        "2 would be enrolled" in run("registrations", "enrol", course, str(table), *home, "--dry-run").output
+    )
+    assert _json(run("registrations", "enrol", course, str(table), *home, "--json"))["enrolled"] == 2
+    assert "0 enrolled, 2 registered" in run("registrations", "enrol", course, str(table), *home).output
+    [ada] = _json(run("registrations", "list", "--account", "ada", "--state", "registered", "--json"))
+    link = _json(run("registrations", "link", ada["id"], "--once", "--days", "2", "--json"))
+    assert run("registrations", "links", ada["id"]).output.count(link["id"]) == 1
+    run("registrations", "revoke-link", ada["id"], link["id"])
+    assert _json(run("registrations", "links", ada["id"], "--json"))[0]["revoked"]
+    languages = ("--languages", "en,fr", "--audio", "off")
+    assert "en,fr" in run("registrations", "preferences", ada["id"], *languages).output
+    run("registrations", "preferences", ada["id"], "--audio", "off", status=2)
+    assert _json(run("registrations", "preferences", ada["id"], "--clear", "--json")) is None
+    run("registrations", "overrides", ada["id"], "--set", '{"moveOn": "Passed"}')
+    run("courses", "launch-url", course, *LEARNER, "--registration", ada["id"])
+    [session] = _json(run("registrations", "sessions", "--open", "--json"))
+    assert "launched" in run("registrations", "session", session["id"]).output
+    new = run("registrations", "reset", ada["id"]).output.strip()
+    assert _json(run("registrations", "overrides", new, "--json")) == {"moveOn": "Passed"}
+    lines = run("registrations", "progress", course).output.splitlines()
+    assert len(lines) == 4
+    run("registrations", "delete", ada["id"])
+    run("registrations", "show", ada["id"], status=1)

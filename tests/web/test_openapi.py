@@ -19,6 +19,7 @@ from gateway import __version__
 from gateway.cmi5 import vocabulary as verbs
 from gateway.services.access import Scope
 from gateway.store.delivery_records import State
+from gateway.store.registrations import RegistrationState
 from gateway.web.api.openapi import description
 from gateway.web.api.uploads import ACCEPTED
 from tests.gateway import Gateway, Http, Reply
@@ -261,6 +262,7 @@ def test_errors_of_the_examples_have_codes_of_the_gateway() -> None:
 def test_lists_of_words_are_those_of_the_code() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     assert schemas["DeliveryState"]["enum"] == list(State)
+    assert schemas["RegistrationState"]["enum"] == list(RegistrationState)
     assert schemas["MoveOn"]["enum"] == list(verbs.MoveOn)
     assert schemas["LaunchMode"]["enum"] == list(verbs.LaunchMode)
     assert schemas["LaunchMethod"]["enum"] == list(verbs.LaunchMethod)
@@ -319,6 +321,33 @@ async def test_courses_are_answered_as_described(gateway: Gateway) -> None:
     await call("get", f"{path}/{{course}}", 404, course=uuid4())
     await call("post", f"{path}/{{course}}/versions", 201, data=course_zip(), headers={}, **one)
     await call("post", f"{path}/{{course}}/versions", 400, data=b"?", headers={}, **one)
+    await call("patch", f"{path}/{{course}}", 200, {"name": "Engines", "tags": ["a"]}, **one)
+    await call("patch", f"{path}/{{course}}", 400, {"tags": "a"}, **one)
+    found = await call("get", path, 200, params={"limit": "1", "tag": "a", "search": "engines"})
+    assert (len(found["courses"]), found["more"]) == (1, None)
+    assert await call("get", f"{path}/{{course}}/overrides", 200, **one) == shown["overrides"]
+    versions = (await call("get", f"{path}/{{course}}/versions", 200, **one))["versions"]
+    assert [each["version"] for each in versions] == [2, 1]
+    await call("put", f"{path}/{{course}}/version", 200, {"version": 1}, **one)
+    await call("put", f"{path}/{{course}}/version", 404, {"version": 3}, **one)
+    await call("put", f"{path}/{{course}}/version", 400, {"version": "1"}, **one)
+    assert len((await call("get", f"{path}/{{course}}/files", 200, **one))["files"]) == 2
+    await call("get", f"{path}/{{course}}/files", 400, params={"version": "0"}, **one)
+    assert await call("get", f"{path}/{{course}}/structure", 200, params={"version": "2"}, **one)
+    again = await call("get", f"{path}/{{course}}/package", 200, **one)
+    job = await call("post", path, 202, data=again, headers={"Prefer": "respond-async"})
+    await call("get", "/api/v1/imports/{import}", 200, **{"import": job["id"]})
+    await call("get", "/api/v1/imports/{import}", 404, **{"import": uuid4()})
+    await call("post", f"{path}/{{course}}/preview", 200, {"au": 0}, **one)
+    await call("post", f"{path}/{{course}}/preview", 404, {"au": 9}, **one)
+    await call("post", f"{path}/{{course}}/preview", 400, {"actor": LEARNER}, **one)
+    table, headers = b"account,homePage\nada,https://id.example.edu\n", {"Content-Type": "text/csv"}
+    await call("post", f"{path}/{{course}}/enrolments", 200, data=table, headers=headers, **one)
+    await call("post", f"{path}/{{course}}/enrolments", 400, data=b"ada", headers=headers, **one)
+    assert b"ada" in await call("get", f"{path}/{{course}}/progress.csv", 200, **one)
+    await call("delete", f"{path}/{{course}}", 409, **one)
+    await call("delete", f"{path}/{{course}}", 204, params={"force": "true"}, **one)
+    await call("delete", f"{path}/{{course}}", 404, **one)
 
 
 async def test_registrations_and_sessions_are_answered_as_described(gateway: Gateway) -> None:
@@ -334,7 +363,23 @@ async def test_registrations_and_sessions_are_answered_as_described(gateway: Gat
     await call("post", path, 409, {**body, "actor": other})
     await call("get", path, 200, params={"course": course["id"]})
     one = {"registration": registration["id"]}
-    link = await call("post", f"{path}/{{registration}}/links", 201, {"lifetime": 60}, **one)
+    link = await call("post", f"{path}/{{registration}}/links", 201, {"lifetime": 60, "once": False}, **one)
+    assert len((await call("get", f"{path}/{{registration}}/links", 200, **one))["links"]) == 1
+    spare = await call("post", f"{path}/{{registration}}/links", 201, {"once": True}, **one)
+    await call("delete", f"{path}/{{registration}}/links/{{link}}", 204, link=spare["id"], **one)
+    await call("delete", f"{path}/{{registration}}/links/{{link}}", 404, link=uuid4(), **one)
+    await call("patch", f"{path}/{{registration}}", 200, {"tags": ["a"]}, **one)
+    await call("patch", f"{path}/{{registration}}", 400, {"tag": "a"}, **one)
+    await call("put", f"{path}/{{registration}}/overrides", 200, {"moveOn": "Passed"}, **one)
+    await call("put", f"{path}/{{registration}}/overrides", 400, {"moveOn": "passed"}, **one)
+    assert await call("get", f"{path}/{{registration}}/overrides", 200, **one) == {"moveOn": "Passed"}
+    await call("put", f"{path}/{{registration}}/overrides", 200, {}, **one)
+    await call("get", f"{path}/{{registration}}/preferences", 404, **one)
+    wanted = {"languagePreference": "en", "audioPreference": "on"}
+    await call("put", f"{path}/{{registration}}/preferences", 200, wanted, **one)
+    await call("put", f"{path}/{{registration}}/preferences", 400, {"languagePreference": "en"}, **one)
+    await call("get", f"{path}/{{registration}}/preferences", 200, **one)
+    await call("delete", f"{path}/{{registration}}/preferences", 204, **one)
     await call("post", f"{path}/{{registration}}/links", 400, {"lifetime": 0}, **one)
     token = link["url"].rpartition("/")[2]
     click = await gateway.http().get(f"/launch/{token}")
@@ -360,6 +405,12 @@ async def test_registrations_and_sessions_are_answered_as_described(gateway: Gat
     await call("post", waive, 409, {"au": 0, "reason": "Administrative"}, **one)
     await call("post", waive, 400, {"au": 0}, **one)
     await call("get", f"{path}/{{registration}}", 200, **one)
+    assert (await call("get", f"{path}/{{registration}}/statements", 200, params={"limit": "1"}, **one))[
+        "more"
+    ]
+    await call("post", f"{path}/{{registration}}/reset", 201, **one)
+    await call("delete", f"{path}/{{registration}}", 204, **one)
+    await call("delete", f"{path}/{{registration}}", 404, **one)
     launch = {"au": course["aus"][0]["id"], "actor": LEARNER, "launchMode": "Review"}
     assert (await call("post", "/api/v1/courses/{course}/launch", 200, launch, course=course["id"]))[
         "launchMode"

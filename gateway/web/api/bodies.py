@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from gateway.errors import BadRequest, Invalid, NotFound, Problem
 from gateway.keys import SETTINGS
 from gateway.web.bodies import read_body
 from gateway.xapi import strict_json
-from gateway.xapi.datatypes import is_uuid
+from gateway.xapi.datatypes import is_uuid, parse_timestamp
 from gateway.xapi.findings import shown
 
 OVERRIDES = (
@@ -44,6 +45,41 @@ class Fields:
         """The value as it came; None where it is null or missing."""
         return self._values.get(name)
 
+    def has(self, name: str) -> bool:
+        """Was the field sent, if only as null?"""
+        return name in self._values
+
+    def flag(self, name: str) -> bool:
+        """A parameter that is `true` or `false`, the latter if not given."""
+        if self.get(name) not in (None, "true", "false"):
+            self.wrong(name, "true or false")
+        return bool(self.get(name) == "true")
+
+    def count(self, name: str) -> int | None:
+        """A parameter that is a number from 1 on."""
+        text = self.get(name)
+        if text is None:
+            return None
+        if not text.isascii() or not text.isdigit() or int(text[:9]) == 0 or len(text) > 9:
+            self.wrong(name, "a number from 1 on")
+            return None
+        return int(text)
+
+    def number(self, name: str, least: int, most: int) -> int | None:
+        """A whole number in a body."""
+        value = self.get(name)
+        if type(value) is not int or not least <= value <= most:
+            self.wrong(name, f"a whole number from {least} to {most}")
+            return None
+        return value
+
+    def boolean(self, name: str) -> bool:
+        """True or false in a body, the latter if not given."""
+        value = self.get(name)
+        if value is not None and not isinstance(value, bool):
+            self.wrong(name, "true or false")
+        return value is True
+
     def wrong(self, name: str, expected: str) -> None:
         """Note that a field does not hold what it should."""
         found = shown(self._values[name]) if name in self._values else "nothing"
@@ -64,6 +100,20 @@ class Fields:
             self.wrong(name, "a text")
             return ""
         return value
+
+    def moment(self, name: str) -> dt.datetime | None:
+        """A time with a zone; None if not given."""
+        given = self.get(name)
+        if given is None:
+            return None
+        try:
+            micros = parse_timestamp(given) if isinstance(given, str) else None
+        except ValueError:
+            micros = None
+        if micros is None:
+            self.wrong(name, "a time with a zone, such as 2026-01-31T10:15:00Z")
+            return None
+        return dt.datetime.fromtimestamp(micros / 1_000_000, dt.UTC)
 
     def au(self, name: str = "au", *, required: bool = True) -> int | str | None:
         """An AU by its index, LMS id or publisher id."""

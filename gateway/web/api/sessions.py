@@ -8,20 +8,28 @@ from gateway.services.course_views import session_summary, whole_session
 from gateway.web.api.access import cmi5
 from gateway.web.api.answers import answer
 from gateway.web.api.bodies import limit_of, path_id, read_query
+from gateway.web.api.paging import cursor_at, page_of, place_of
 
 
 async def index(request: web.Request) -> web.Response:
-    """Sessions, the latest launch first; of one `registration`, `open=true` for open ones, `limit`."""
+    """Sessions, the latest launch first; of one `registration` or `course`, `open=true` for open ones,
+    `limit`, and `cursor` from the `more` of the page before.
+    """
     services = await cmi5(request)
-    query = read_query(request, ("registration", "open", "limit"))
+    query = read_query(request, ("registration", "course", "open", "limit", "cursor"))
     registration, limit = query.uuid("registration", required=False), limit_of(query)
-    if query.get("open") not in (None, "true", "false"):
-        query.wrong("open", "true or false")
+    course, only_open, after = query.uuid("course", required=False), query.flag("open"), place_of(query)
     query.finish()
     found = await services.sessions.list(
-        registration=registration, only_open=query.get("open") == "true", limit=limit
+        registration=registration, course=course, only_open=only_open, after=after, limit=limit + 1
     )
-    return answer({"sessions": [session_summary(session) for session in found]})
+    page, more = page_of(found, limit)
+    return answer(
+        {
+            "sessions": [session_summary(session) for session in page],
+            "more": cursor_at(page[-1].launched, page[-1].id) if more else None,
+        }
+    )
 
 
 async def show(request: web.Request) -> web.Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import BinaryIO
 
 from aiohttp import BodyPartReader, web
@@ -33,17 +33,42 @@ async def uploaded_file(request: web.Request, *, limit: int, timeout: float) -> 
     Raises TooLarge beyond `limit` bytes, Invalid for a type that no course has, BadRequest when the upload
     breaks off or pauses for longer than `timeout` seconds.
     """
+    with await spooled_file(request, limit=limit, timeout=timeout) as file:
+        yield file
+
+
+async def spooled_file(
+    request: web.Request, *, limit: int, timeout: float, kinds: Sequence[str] = ACCEPTED
+) -> BinaryIO:
+    """As `uploaded_file`, but the file is the caller's, to be closed when it is done with."""
     announced = request.content_length
     if announced is not None and announced > limit:
         raise TooLarge(f"the upload has {announced} bytes; at most {limit} are taken here")
-    with await asyncio.to_thread(tempfile.TemporaryFile) as file:
-        try:
-            await _spool(_chunks(request), file, limit, timeout)
-        except TimeoutError:
+    file: BinaryIO = await asyncio.to_thread(tempfile.TemporaryFile)
+    try:
+        await _spool(_chunks(request, kinds), file, limit, timeout)
+    except BaseException as error:
+        file.close()
+        if isinstance(error, TimeoutError):
             raise BadRequest(f"the upload paused for more than {timeout:g} seconds") from None
-        except (BadHttpMessage, web.RequestPayloadError, ValueError, AssertionError) as error:
+        if isinstance(error, BadHttpMessage | web.RequestPayloadError | ValueError | AssertionError):
             raise BadRequest(f"the upload cannot be read: {error}") from None
-        yield file
+        raise
+    return file
+
+
+async def read_upload(request: web.Request, *, limit: int, timeout: float, kinds: Sequence[str]) -> bytes:
+    """A smaller file, whole: the body of one of these `kinds`, or the first file of a form.
+
+    Raises as `uploaded_file` does.
+    """
+    kind = media_types.media_type(request.headers.get("Content-Type")) or kinds[0]
+    if kind not in (*kinds, _MULTIPART):
+        message = f"is {kind}; expected {kinds[0]} or {_MULTIPART}"
+        raise Invalid(f"Content-Type {message}", problems=[Problem("Content-Type", "API", message)])
+    with await spooled_file(request, limit=limit, timeout=timeout, kinds=kinds) as file:
+        file.seek(0)
+        return file.read()
 
 
 async def _spool(chunks: AsyncIterator[bytes], file: BinaryIO, limit: int, timeout: float) -> None:
@@ -63,15 +88,15 @@ async def _spool(chunks: AsyncIterator[bytes], file: BinaryIO, limit: int, timeo
             return
 
 
-async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
-    """The bytes of the course, none of them empty."""
-    kind = media_types.media_type(request.headers.get("Content-Type")) or ACCEPTED[-1]
+async def _chunks(request: web.Request, kinds: Sequence[str]) -> AsyncIterator[bytes]:
+    """The bytes of the file, none of them empty."""
+    kind = media_types.media_type(request.headers.get("Content-Type")) or kinds[-1]
     if kind == _MULTIPART:
         part = await _first_file(request)
         while chunk := await part.read_chunk(64 * 1024):
             yield chunk
         return
-    if kind not in ACCEPTED:
+    if kind not in kinds:
         message = f"is {kind}; a course is sent as application/zip, text/xml or {_MULTIPART}"
         problem = Problem("Content-Type", "cmi5 14.0.0.0-1", message)
         raise Invalid(f"the course was not imported: Content-Type {message}", problems=[problem])
@@ -85,4 +110,4 @@ async def _first_file(request: web.Request) -> BodyPartReader:
     while (part := await reader.next()) is not None:
         if isinstance(part, BodyPartReader) and part.filename is not None:
             return part
-    raise BadRequest("the form holds no file; put the course into a field of type file")
+    raise BadRequest("the form holds no file; put it into a field of type file")

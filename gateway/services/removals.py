@@ -1,0 +1,125 @@
+"""Taking away registrations and courses. The learning record keeps every statement of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from gateway.errors import Conflict, NotFound
+from gateway.services.courses import Courses, stored_overrides
+from gateway.services.lms import Lms
+from gateway.services.registrations import Enrolment, Registrations
+from gateway.services.sessions import Sessions
+from gateway.services.turns import persistently
+from gateway.store.registrations import Registration, RegistrationFilter
+from gateway.store.store import Store
+from gateway.store.transactions import Transaction, transact
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A registration in the place of another one."""
+
+    registration: Registration
+    links_revoked: int
+
+
+class Removals:
+    """What can be deleted or begun anew in one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        courses: Courses,
+        registrations: Registrations,
+        sessions: Sessions,
+        *,
+        lms: Lms,
+    ) -> None:
+        self._store = store
+        self._courses = courses
+        self._registrations = registrations
+        self._sessions = sessions
+        self._lms = lms
+
+    async def delete_registration(self, registration_id: UUID) -> None:
+        """Forget a registration with its sessions and links; an open session is abandoned before.
+
+        Raises NotFound.
+        """
+
+        async def attempt(again: bool) -> None:
+            registration = await self._store.registrations.get(registration_id)
+            if registration is None:
+                if again:
+                    return
+                raise NotFound(f"there is no registration with the id {registration_id}")
+            await self._end_session(registration_id, "registration deleted")
+            registration = await self._registrations.get(registration_id)
+
+            async def write(transaction: Transaction) -> None:
+                sessions = await self._store.sessions.delete_of(registration_id, transaction)
+                await self._store.refusals.delete_of(sessions, transaction)
+                await self._store.launch_links.delete_of(registration_id, transaction)
+                await self._store.registrations.delete(registration, transaction)
+
+            await transact(self._store.client, write)
+
+        await persistently(attempt)
+
+    async def reset(self, registration_id: UUID) -> Reset:
+        """Let the learner begin anew: a new registration for the current version of the course.
+
+        The old one stays as it is, for the record; its open session is abandoned and its links are revoked.
+        Raises NotFound.
+        """
+        old = await self._registrations.get(registration_id)
+        await self._end_session(registration_id, "registration reset")
+        revoked = await self._store.launch_links.revoke(registration_id, None, self._lms.now())
+        enrolment = Enrolment(
+            course=old.course,
+            actor=old.actor,
+            id=uuid4(),
+            overrides=stored_overrides(old.overrides),
+            tags=old.tags,
+            resets=old.id,
+        )
+        registration, _ = await self._registrations.create(enrolment)
+        return Reset(registration, revoked)
+
+    async def delete_course(self, course_id: UUID, *, force: bool = False) -> None:
+        """Remove a course with its versions and files; with `force` its registrations, too.
+
+        Raises NotFound, and Conflict where there are registrations and no force.
+        """
+        await self._courses.get(course_id)
+        registered = await self._store.registrations.count(course_id)
+        if registered and not force:
+            learners = "1 registration" if registered == 1 else f"{registered} registrations"
+            raise Conflict(f"the course has {learners}; delete these first, or force it")
+        for preview in (False, True):
+            which = RegistrationFilter(course=course_id, preview=preview)
+            async for registration in self._store.registrations.each(which):
+                try:
+                    await self.delete_registration(registration.id)
+                except NotFound:
+                    continue  # Somebody else was faster.
+        for version in await self._courses.versions(course_id):
+            # Should this process die before the files are gone, they are swept later.
+            await self._store.course_files.doom(version.id, self._lms.now())
+        doomed: list[UUID] = []
+
+        async def write(transaction: Transaction) -> None:
+            doomed[:] = await self._store.courses.delete(course_id, transaction)
+
+        await transact(self._store.client, write)
+        for version_id in doomed:
+            await self._store.course_files.discard(version_id)
+
+    async def _end_session(self, registration_id: UUID, reason: str) -> None:
+        session = await self._store.sessions.open_of(registration_id)
+        if session is not None:
+            try:
+                await self._sessions.abandon(session.id, reason)
+            except Conflict:
+                return  # Its AU terminated it just now.

@@ -178,6 +178,7 @@ class Courses:
             conditions.append({"tags": tag})
         if after is not None:
             time, identity = after
+            conditions.append({"created": {"$lte": time}})
             conditions.append(
                 {"$or": [{"created": {"$lt": time}}, {"created": time, "_id": {"$lt": identity}}]}
             )

@@ -192,6 +192,7 @@ class Registrations:
             key, direction, beyond = "updated", 1, "$gt"
         if after is not None:
             time, identity = after
+            conditions.append({key: {f"{beyond}e": time}})
             conditions.append({"$or": [{key: {beyond: time}}, {key: time, "_id": {beyond: identity}}]})
         return self._collection.find({"$and": conditions}).sort([(key, direction), ("_id", direction)])
 

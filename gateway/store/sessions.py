@@ -199,6 +199,7 @@ class Sessions:
             condition["registration"], index = registration, "by_registration"
         if after is not None:
             time, identity = after
+            condition["launched"] = {"$lte": time}
             condition["$or"] = [{"launched": {"$lt": time}}, {"launched": time, "_id": {"$lt": identity}}]
         cursor = self._collection.find(condition).hint(index)
         cursor = cursor.sort([("launched", -1), ("_id", -1)]).limit(limit)

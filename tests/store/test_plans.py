@@ -18,6 +18,7 @@ from gateway.store.documents import Context
 from gateway.store.documents import Document as StoredDocument
 from gateway.store.overview import Overview
 from gateway.store.refusals import StoredRefusal
+from gateway.store.registrations import RegistrationFilter, RegistrationState
 from gateway.store.store import Store
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -146,6 +147,7 @@ async def test_lists_of_the_lms_come_in_the_order_of_an_index(
                 "version": uuid4(),
                 "versions": 1,
                 "number": 1,
+                "tags": ["a"] if number % 2 else [],
                 "overrides": b"{}",
             }
             for number in range(MANY)
@@ -160,6 +162,9 @@ async def test_lists_of_the_lms_come_in_the_order_of_an_index(
                 "actor": {},
                 "actor_key": "mbox:a" if number % 3 else "mbox:b",
                 "created": moment(number),
+                "updated": moment(number),
+                "state": "started" if number % 7 else "satisfied",
+                "tags": ["a"] if number % 11 else [],
                 "revision": 1,
                 "aus": [],
                 "satisfied": [],
@@ -183,9 +188,26 @@ async def test_lists_of_the_lms_come_in_the_order_of_an_index(
         store.courses.list(limit=10),
         store.courses.list(search="t", limit=10),
         *(
-            store.registrations.list(course=by_course, actor_key=by_actor, limit=10)
-            for by_course, by_actor in product((None, course), (None, "mbox:a"))
+            store.registrations.list(
+                RegistrationFilter(course=by_course, actor_key=by_actor, updated_since=since),
+                after=after,
+                limit=10,
+            )
+            for by_course, by_actor, since, after in product(
+                (None, course), (None, "mbox:a"), (None, moment(5)), (None, (moment(50), registration))
+            )
         ),
+        *(
+            store.registrations.list(RegistrationFilter(course=by_course, state=state, tag=tag), limit=10)
+            for by_course, state, tag in product(
+                (None, course), (None, RegistrationState.STARTED), (None, "a")
+            )
+        ),
+        store.courses.list(after=(moment(50), course), tag="a", limit=10),
+        store.courses.versions(course),
+        store.launch_links.of(registration),
+        store.sessions.list(course=course, after=(moment(50), course), limit=10),
+        store.sessions.list(only_open=True, after=(moment(50), course), limit=10),
         *(
             store.sessions.list(registration=of, only_open=only_open, limit=10)
             for of, only_open in product((None, registration), (False, True))

@@ -160,7 +160,7 @@ async def test_an_import_whose_process_died_is_seen_to_be_lost(gateway: Gateway)
     imports = gateway.store.client[gateway.store.name]["course_imports"]
 
     async def done() -> bool:
-        return (await api(gateway).get(f"/imports/{job}")).json()["state"] == "done"
+        return bool((await api(gateway).get(f"/imports/{job}")).json()["state"] == "done")
 
     await until(done)
     # As the process leaves it that dies in the middle.

@@ -221,7 +221,8 @@ async def test_the_statements_of_a_registration_are_read_in_pages_without_a_scop
     await au.accepted(words.COMPLETED, words.TERMINATED)
     office = (await gateway.client("office", "cmi5")).at(f"{gateway.url}/api/v1")
     path = f"/registrations/{au.registration}/statements"
-    found, cursor = [], {}
+    found: list[str] = []
+    cursor: dict[str, str] = {}
     while True:
         page = (await office.get(path, {"limit": "2", **cursor})).json()
         found += [words.word(each["verb"]["id"]) for each in page["statements"]]

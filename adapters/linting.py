@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from adapters.coverage import Observed
 from adapters.lints import Lint, MappingError, suggest
 from adapters.loader import load_mapping
 from adapters.mapping import Mapping
+from adapters.overlap import shadowed_rules
+from adapters.testing import run_tests, sample_payloads
+from adapters.yaml_source import MapNode, Node, Place, ScalarNode
+
+_ALLOW = re.compile(r"#\s*lint:\s*allow\s+([A-Z]\d{3}(?:[\s,]+[A-Z]\d{3})*)")
 
 
 def lint(
@@ -16,14 +23,40 @@ def lint(
     *,
     files: Callable[[str], str | None] | None = None,
     samples: Iterable[Any] = (),
+    tests: tuple[str, str] | None = None,
 ) -> list[Lint]:
-    """The findings about a mapping's text, sorted by place; `samples` are payloads it is meant for."""
+    """The findings about a mapping's text, sorted by place.
+
+    `tests` are the name and text of the test file beside it, whose cases show what the mapping is for;
+    `samples` are further payloads. What a comment `# lint: allow CODE` admits is left out.
+    """
     try:
         mapping = load_mapping(text, name, files=files)
     except MappingError as error:
         return list(error.lints)
-    found = [*mapping.lints, *unseen_paths(mapping, list(samples))]
-    return sorted(dict.fromkeys(found), key=lambda one: (one.file, one.line, one.column, one.code))
+    payloads = list(samples)
+    found = [*mapping.lints, *shadowed_rules(mapping), *unused(mapping)]
+    if tests is not None:
+        read = files if files is not None else _nothing
+        payloads += sample_payloads(tests[1], tests[0], read)
+        found += unreached(mapping, tests, read)
+    found += unseen_paths(mapping, payloads)
+    kept = [one for one in dict.fromkeys(found) if not allowed(one, mapping.texts.get(one.file, ""))]
+    return sorted(kept, key=lambda one: (one.file, one.line, one.column, one.code))
+
+
+def _nothing(path: str) -> None:
+    return None
+
+
+def allowed(found: Lint, text: str) -> bool:
+    """Whether a comment on the finding's line, or alone on the line above, admits it; errors never are."""
+    lines = text.splitlines()
+    if found.level == "error" or not 1 <= found.line <= len(lines):
+        return False
+    above = lines[found.line - 2].strip() if found.line > 1 else ""
+    comments = [lines[found.line - 1], above if above.startswith("#") else ""]
+    return any(found.code in match[1] for match in map(_ALLOW.search, comments) if match is not None)
 
 
 def unseen_paths(mapping: Mapping, samples: list[Any]) -> list[Lint]:
@@ -40,9 +73,55 @@ def unseen_paths(mapping: Mapping, samples: list[Any]) -> list[Lint]:
         written = "body" + "".join(_step(key) for key in keys)
         close = suggest(written, shown)
         hint = close.removeprefix("; ").replace("'", "").replace("?", " ?") or None
-        message = f"{written} appears in none of {len(samples)} samples"
+        message = f"{written} appears in none of {len(samples)} sample{'s' if len(samples) != 1 else ''}"
         found.append(read.place.lint("W201", message, help=hint))
     return found
+
+
+def unreached(mapping: Mapping, tests: tuple[str, str], read: Callable[[str], str | None]) -> list[Lint]:
+    """W204 and N201: rules that no case reaches, table keys that no case looks up."""
+    observed = Observed()
+    try:
+        run_tests(mapping, tests[1], tests[0], read, observed=observed)
+    except MappingError as error:
+        return list(error.lints)
+    if not observed.events:
+        return []
+    found: list[Lint] = []
+    for rule in mapping.rules:
+        if rule.name not in observed.rules:
+            message = f"no case of {tests[0].rpartition('/')[2]} reaches rule {rule.name!r}"
+            help = "add a case with a payload this rule is for, or delete the rule"
+            found.append(_name_place(rule.node).lint("W204", message, help=help))
+    for table, node in _own(mapping, "tables"):
+        for key in node.items if isinstance(node, MapNode) and table in mapping.tables_used else ():
+            if (table, key) not in observed.keys and key in mapping.tables[table]:
+                message = f"no case looks up {key!r} in table {table!r}"
+                found.append(node.keys[key].place.lint("N201", message))  # type: ignore[union-attr]
+    return found
+
+
+def unused(mapping: Mapping) -> list[Lint]:
+    """W206: tables and fragments of the mapping's own that nothing uses."""
+    used = {"tables": mapping.tables_used, "fragments": mapping.fragments_used}
+    found: list[Lint] = []
+    for kind, names in used.items():
+        block = mapping.node.items.get(kind)
+        for name, _ in _own(mapping, kind):
+            if name not in names and isinstance(block, MapNode):
+                message = f"{kind[:-1]} {name!r} is used nowhere"
+                found.append(block.keys[name].place.lint("W206", message))
+    return found
+
+
+def _own(mapping: Mapping, kind: str) -> list[tuple[str, Node]]:
+    block = mapping.node.items.get(kind)
+    return list(block.items.items()) if isinstance(block, MapNode) else []
+
+
+def _name_place(rule: MapNode) -> Place:
+    name = rule.items.get("name")
+    return name.place if isinstance(name, ScalarNode) else rule.place
 
 
 def _absolute(mapping: Mapping, root: str, keys: tuple[str | int, ...]) -> tuple[str, ...] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Level = Literal["error", "warning"]
+Level = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,7 @@ class Lint:
     """One finding. `line` and `column` count from 1; `file` is the name that was given to the loader.
 
     `code` starts with the class of the finding: E0 YAML, E1 expressions and keys, E2 xAPI, E3 security,
-    R run time, W warnings. `length` is the number of characters the caret marks.
+    R run time, W warnings, N notes. `length` is the number of characters the caret marks.
     """
 
     code: str

@@ -66,7 +66,18 @@ def load_mapping(text: str, name: str, *, files: Files | None = None, tracing: b
 
 
 def _sorted(lints: list[Lint]) -> list[Lint]:
-    return sorted(dict.fromkeys(lints), key=lambda lint: (lint.file, lint.line, lint.column, lint.code))
+    """In the order of the file; of two checks that see the same thing the first one speaks."""
+    order = sorted(dict.fromkeys(lints), key=lambda lint: (lint.file, lint.line, lint.column, lint.code))
+    shapes = {"E110": "key", "E202": "key", "E111": "kind"}
+    seen: set[tuple[str, int, int, str]] = set()
+    kept: list[Lint] = []
+    for lint in order:
+        about = (lint.file, lint.line, lint.column, shapes.get(lint.code, ""))
+        if about[3] and about in seen:
+            continue
+        seen.add(about)
+        kept.append(lint)
+    return kept
 
 
 class _Loader:
@@ -142,7 +153,10 @@ class _Loader:
             index=RuleIndex(tuple(rules)),
             all_rules=self.block.text("mode", "first") == "all",
             reads=tuple(self.collected.reads),
+            branches=tuple(self.collected.branches),
+            tables=self.env.tables,
             tables_used=frozenset(self.collected.tables_used),
+            fragments_used=frozenset(self.collected.fragments_used),
             traced=traced,
             shadow=self.block.flag("shadow", default=False),
         )

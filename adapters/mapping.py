@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.expressions.environment import Closure, PayloadPath, Read
+from adapters.expressions.environment import Branch, Closure, PayloadPath, Read
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
 from adapters.functions.times import rfc3339
@@ -99,7 +99,10 @@ class Mapping:
     index: RuleIndex
     all_rules: bool
     reads: tuple[Read, ...]
+    branches: tuple[Branch, ...]
+    tables: MappingOf[str, MappingOf[str, Any]]
     tables_used: frozenset[str]
+    fragments_used: frozenset[str]
     traced: Callable[[], Mapping]
     shadow: bool = False
 

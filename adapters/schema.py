@@ -9,6 +9,7 @@ from adapters.grammar import MAPPING
 from adapters.model import Key, Model
 from adapters.receive.grammar import METHODS
 from adapters.receive.presets import presets
+from adapters.testing import CASE
 from adapters.vocabulary import SHIPPED
 
 _EXPRESSION = r"\$\{"
@@ -28,6 +29,15 @@ def schema() -> dict[str, Any]:
             "checks": {"anyOf": [{"$ref": "#/definitions/check"}, _array({"$ref": "#/definitions/check"})]},
             "check": _checks(),
         },
+    }
+
+
+def test_schema() -> dict[str, Any]:
+    """The schema of the test files beside mappings."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "xapi-gateway mapping tests, format 1",
+        **_array(_object(CASE)),
     }
 
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adapters.expressions.compiler import parse_at
 from adapters.expressions.environment import CompileError
-from adapters.expressions.syntax import Binary, Call, Conditional, Expression, Literal
+from adapters.expressions.syntax import (
+    Binary,
+    Call,
+    Conditional,
+    Expression,
+    Literal,
+    Step,
+    children,
+    constant_path,
+)
 from adapters.grammar import STATEMENT
 from adapters.interpolation import Piece, pieces
 from adapters.lints import Lint, suggest
 from adapters.shorthand import ACTIVITY_KEYS, GROUPINGS
 from adapters.vocabulary import Vocabulary, is_iri
-from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
+from adapters.yaml_source import ListNode, MapNode, Node, Place, ScalarNode, walk
 
 _ACTIVITY = dict.fromkeys(ACTIVITY_KEYS, "") | {
+    "id": "iri",
+    "interaction": "interaction",
     "type": "type",
     "extensions": "extensions",
     "definition": "definition",
@@ -26,21 +38,23 @@ _SHAPES: dict[str, dict[str, str]] = {
     },
     "actor": {
         "account": "account",
-        **dict.fromkeys(("objectType", "name", "mbox", "mbox_sha1sum", "openid", "member"), ""),
+        **dict.fromkeys(("objectType", "name", "mbox_sha1sum", "member"), ""),
+        "mbox": "iri",
+        "openid": "iri",
     },
-    "account": {"homePage": "", "name": ""},
+    "account": {"homePage": "iri", "name": ""},
     "verb": {"id": "verb", "display": ""},
     "object": _ACTIVITY,
     "activity": _ACTIVITY,
     "definition": {
         "type": "type",
         "extensions": "extensions",
+        "interactionType": "interaction",
         **dict.fromkeys(
             (
                 "name",
                 "description",
                 "moreInfo",
-                "interactionType",
                 "correctResponsesPattern",
                 "choices",
                 "scale",
@@ -54,7 +68,9 @@ _SHAPES: dict[str, dict[str, str]] = {
     "result": {
         "score": "score",
         "extensions": "extensions",
-        **dict.fromkeys(("success", "completion", "response", "duration"), ""),
+        "success": "boolean",
+        "completion": "boolean",
+        **dict.fromkeys(("response", "duration"), ""),
     },
     "score": dict.fromkeys(("scaled", "raw", "min", "max"), ""),
     "context": {
@@ -78,6 +94,24 @@ _SHAPES: dict[str, dict[str, str]] = {
     },
     "groupings": dict.fromkeys(GROUPINGS, "activity"),
 }
+INTERACTIONS = (
+    "true-false",
+    "choice",
+    "fill-in",
+    "long-fill-in",
+    "matching",
+    "performance",
+    "sequencing",
+    "likert",
+    "numeric",
+    "other",
+)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_PERSONAL = re.compile(
+    r"(?i)(e_?-?mail(_?address)?|ip(_?address)?|(remote|client)_?(ip|addr(ess)?)|user_?agent|"
+    r"(first|last|full|given|family|user|display)_?name|(phone|mobile)(_?number)?|birth_?da(y|te))"
+)
+_HIDING = frozenset({"hash", "hmac_pseudonym", "sha1_mailto", "has", "empty", "size", "uuid5"})
 _LINK = {"Agent", "Group", "StatementRef", "SubStatement"}
 
 
@@ -100,8 +134,12 @@ class ShapeChecker:
             for item in node.items:
                 self.check(item, shape)
         elif isinstance(node, ScalarNode):
-            if shape in ("verb", "type"):
+            if shape in ("verb", "type", "interaction"):
                 self.words(node, shape)
+            elif shape == "iri":
+                self.iri(node)
+            elif shape == "boolean":
+                self.boolean(node)
         elif "$case" in node.items:
             for option in getattr(node.items["$case"], "items", ()):
                 for value in (
@@ -139,8 +177,28 @@ class ShapeChecker:
                 message = f"{shape} has no property {key!r}{suggest(key, known)}"
                 self.lints.append(node.keys[key].place.lint("E202", message))
 
+    def iri(self, node: ScalarNode) -> None:
+        """Check an id as far as it is written out: an expression at its start may come to anything."""
+        head = node.text.partition("${")[0]
+        if node.value is None or (not head and "${" in node.text):
+            return
+        if not (is_iri(node.text) if head == node.text else _SCHEME.match(head)):
+            help = "put your vendor's address in front: https://vendor.example.com/course/…"
+            message = f"an absolute IRI is wanted here, got {node.text!r}"
+            self.lints.append(node.place.lint("E204", message, help=help))
+
+    def boolean(self, node: ScalarNode) -> None:
+        if isinstance(node.value, (str, int, float)) and not isinstance(node.value, bool):
+            text = node.text
+            if "${" not in text:
+                self.lints.append(node.place.lint("E205", f"true or false is wanted here, got {text!r}"))
+
     def extensions(self, node: MapNode) -> None:
-        for key in node.items:
+        for key, value in node.items.items():
+            for name, place in personal(value):
+                message = f"{name} looks like personal data; everybody who reads statements sees it here"
+                help = "leave it out, or keep what must be told apart with hmac_pseudonym(x)"
+                self.lints.append(place.lint("W320", message, help=help))
             if "${" not in key and key not in ("$use", "with") and not is_iri(key):
                 message = f"the key of an extension is an absolute IRI, got {key!r}"
                 self.lints.append(node.keys[key].place.lint("E203", message))
@@ -181,6 +239,12 @@ class ShapeChecker:
                 yield from self.results(default)
 
     def word(self, node: ScalarNode, word: str, shape: str, offset: int, length: int) -> None:
+        if shape == "interaction":
+            if word not in INTERACTIONS:
+                message = f"{word!r} is not an interaction type{suggest(word, INTERACTIONS)}"
+                help = f"one of {', '.join(INTERACTIONS)}"
+                self.lints.append(node.within(offset, max(length, 1)).lint("E206", message, help=help))
+            return
         known = self.vocabulary.verbs if shape == "verb" else self.vocabulary.types
         if word in known:
             return
@@ -191,6 +255,37 @@ class ShapeChecker:
         elif word in self.vocabulary.aliases:
             message = f"{word} is written {self.vocabulary.aliases[word]} in the profiles"
             self.lints.append(place.lint("W203", message))
+
+
+def personal(node: Node) -> Iterator[tuple[str, Place]]:
+    """Paths in a template whose last key is that of an address, a name or a number that leads to a person."""
+    for scalar in walk(node):
+        if not isinstance(scalar.value, str) or "${" not in scalar.value:
+            continue
+        try:
+            for piece in pieces(scalar):
+                if isinstance(piece, Piece):
+                    for path, term in _paths(parse_at(piece.written, scalar, piece.offset)):
+                        if _PERSONAL.fullmatch(str(path[1][-1])):
+                            shown = ".".join(map(str, (path[0], *path[1])))
+                            place = scalar.within(piece.offset + term.start, term.end - term.start)
+                            yield shown, place
+        except CompileError:
+            continue
+
+
+def _paths(expression: Expression) -> Iterator[tuple[tuple[str, tuple[str | int, ...]], Expression]]:
+    """The paths in an expression whose values may come out of it."""
+    path = constant_path(expression)
+    if path is not None:
+        if isinstance(expression, Step):
+            yield path, expression
+    elif isinstance(expression, Conditional):
+        for branch in (expression.then, expression.otherwise):
+            yield from _paths(branch) if branch is not None else ()
+    elif not (isinstance(expression, Call) and expression.name in _HIDING):
+        for part in children(expression):
+            yield from _paths(part)
 
 
 def _without(node: MapNode, key: str) -> MapNode:

@@ -144,9 +144,10 @@ class Templates:
                 env.report(option.place.lint("E111", "a branch is { when, value } or { else }"))
             elif set(option.items) == {"when", "value"}:
                 test = self.condition(option.items["when"], env)
-                branches.append((test, self.template(option.items["value"], env)))
+                value = self.template(option.items["value"], env)
+                branches.append((test, env.branch("$case", option.place, value)))
             elif set(option.items) == {"else"} and number == len(options.items) - 1:
-                otherwise = self.template(option.items["else"], env)
+                otherwise = env.branch("$case else", option.place, self.template(option.items["else"], env))
             else:
                 env.report(
                     option.place.lint("E111", "a branch is { when, value }, or { else } as the last one")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.comparing import differences
+from adapters.coverage import Observed
 from adapters.expressions.values import EvaluationError
 from adapters.functions.times import instant
 from adapters.lints import Lint, MappingError
@@ -73,7 +74,10 @@ CASE: Model = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseResult:
-    """One case: it passed when `problems` is empty. `rules` are those that applied, for coverage."""
+    """One case: it passed when `problems` is empty. `rules` are those that applied.
+
+    `outcomes` are those of its events, `status` that of its request; `node` is the case in the file.
+    """
 
     name: str
     file: str
@@ -81,14 +85,26 @@ class CaseResult:
     problems: tuple[str, ...]
     rules: tuple[str, ...] = ()
     payload: Any = None
+    node: MapNode
+    outcomes: tuple[Outcome, ...] = ()
+    status: int | None = None
 
     @property
     def passed(self) -> bool:
         return not self.problems
 
 
-def run_tests(mapping: Mapping, text: str, name: str, read: Callable[[str], str | None]) -> list[CaseResult]:
+def run_tests(
+    mapping: Mapping,
+    text: str,
+    name: str,
+    read: Callable[[str], str | None],
+    *,
+    observed: Observed | None = None,
+) -> list[CaseResult]:
     """Run the cases of a test file; `read` gives the text of a payload file beside it, or None.
+
+    With `observed` every event is mapped twice, and what it reaches in the mapping is noted there.
 
     Raises `MappingError` when the test file itself is not understood.
     """
@@ -98,7 +114,7 @@ def run_tests(mapping: Mapping, text: str, name: str, read: Callable[[str], str 
     lints: list[Lint] = [lint for node in root.items for lint in check(node, CASE, "a case")]
     if lints:
         raise MappingError(lints)
-    return [_Case(mapping, node, read).run() for node in root.items if isinstance(node, MapNode)]
+    return [_Case(mapping, node, read, observed).run() for node in root.items if isinstance(node, MapNode)]
 
 
 def sample_payloads(text: str, name: str, read: Callable[[str], str | None]) -> list[Any]:
@@ -172,13 +188,23 @@ def changed(value: Any, keys: list[str], new: Any, *, remove: bool) -> Any:
 class _Case:
     """One case on its way from payload to verdict."""
 
-    def __init__(self, mapping: Mapping, node: MapNode, read: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        mapping: Mapping,
+        node: MapNode,
+        read: Callable[[str], str | None],
+        observed: Observed | None,
+    ) -> None:
         self.mapping = mapping
+        self.observed = observed
+        self.node = node
         self.block = Block(node)
         self.read = read
         self.expect = self.block.block("expect")
         self.rules: list[str] = []
         self.payload: Any = None
+        self.found: list[Outcome] = []
+        self.status: int | None = None
 
     def run(self) -> CaseResult:
         try:
@@ -194,6 +220,9 @@ class _Case:
             problems=tuple(problems),
             rules=tuple(self.rules),
             payload=self.payload,
+            node=self.node,
+            outcomes=tuple(self.found),
+            status=self.status,
         )
 
     def problems(self, payload: Any) -> list[str]:
@@ -203,7 +232,7 @@ class _Case:
             if not isinstance(received, Accepted) or found:
                 return found
             payload = received.payload
-        outcomes = self.outcomes(payload)
+        self.found = outcomes = self.outcomes(payload)
         found = self.check(outcomes)
         if self.block.flag("twice", default=False):
             again = self.outcomes(payload)
@@ -231,7 +260,8 @@ class _Case:
         return self.mapping.receive(request, sample_secret, later, sample_known(self.mapping))
 
     def check_received(self, received: Received) -> list[str]:
-        status = received.ack_status if isinstance(received, Accepted) else received.status
+        self.status = received.ack_status if isinstance(received, Accepted) else received.status
+        status = self.status
         found = []
         wanted = self.expect.integer("status", 0)
         if "status" in self.expect and status != wanted:
@@ -286,6 +316,8 @@ class _Case:
         found: list[Outcome] = []
         for event in self.mapping.events(payload, headers, query, self.received_at(), key=PSEUDONYM_KEY):
             outcome = self.mapping.adapt(event, lookups) if isinstance(event, Event) else event
+            if isinstance(event, Event) and self.observed is not None:
+                self.observed.watch(self.mapping, event, lookups)
             found.append(outcome)
             rule = getattr(outcome, "rule", None)
             if rule:

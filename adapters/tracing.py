@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from adapters.yaml_source import Place
 
 PayloadKeys: TypeAlias = tuple[str | int, ...]
+Spot: TypeAlias = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class Trace:
         self.written: list[Written] = []
         self.path: list[str] = []
         self.read: set[tuple[int, Any]] = set()
+        self.looked_up: set[tuple[str, str]] = set()
+        self.reached: set[Spot] = set()
 
     @contextmanager
     def within(self, *path: str, absolute: bool = False) -> Iterator[None]:

@@ -14,13 +14,14 @@ from typing import Any, TypeAlias
 import yaml
 from yaml.events import AliasEvent, CollectionStartEvent, MappingStartEvent, ScalarEvent
 
-from adapters.lints import Lint, MappingError
+from adapters.lints import Level, Lint, MappingError
 
 MAX_BYTES = 1024 * 1024
 MAX_ALIASES = 1000
 MAX_DEPTH = 64
 MAX_NODES = 100_000
 
+_LEVELS: dict[str, Level] = {"W": "warning", "N": "note"}
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {word: word[0] in "tT" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,300}|0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}")
@@ -63,14 +64,19 @@ class Place:
     column: int
     length: int = 1
 
+    @property
+    def spot(self) -> tuple[str, int, int]:
+        """File, line and column: the same for two readings of one file."""
+        return self.source.name, self.line, self.column
+
     def lint(self, code: str, message: str, *, help: str | None = None) -> Lint:
-        """A finding at this place; codes that start with W are warnings."""
+        """A finding at this place; codes that start with W are warnings, with N notes."""
         return Lint(
             code=code,
             file=self.source.name,
             line=self.line,
             column=self.column,
-            level="warning" if code.startswith("W") else "error",
+            level=_LEVELS.get(code[0], "error"),
             message=message,
             help=help,
             length=self.length,
@@ -140,6 +146,12 @@ def walk(node: Node) -> Iterator[ScalarNode]:
     else:
         for child in node.items.values() if isinstance(node, MapNode) else node.items:
             yield from walk(child)
+
+
+def write_yaml(value: Any) -> str:
+    """Plain data as YAML in block style, in the order it has."""
+    written: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
+    return written
 
 
 def read_yaml(text: str, name: str) -> Node:

@@ -96,6 +96,9 @@ class _Compiler:
     def error(self, code: str, message: str, term: Expression, *, help: str | None = None) -> CompileError:
         return CompileError(self.origin.at(term).lint(code, message, help=help))
 
+    def branch(self, what: str, expression: Expression, closure: Closure) -> Closure:
+        return self.env.branch(what, self.origin.at(expression), closure)
+
     def guarded(self, expression: Expression, run: Closure) -> Closure:
         """Give errors that leave `run` the place of the expression they come from."""
         origin = self.origin
@@ -350,6 +353,7 @@ class _Compiler:
         if words is not None and expression.operator in ("in", "not in"):
             return self.guarded(expression, among(left, words, wanted=expression.operator == "in"))
         if expression.operator == "??":
+            right = self.branch("fallback", expression.right, right)
             return lambda scope: right(scope) if (value := left(scope)) is None else value
         if expression.operator in ("==", "!="):
             return self.comparing(expression, left, right)
@@ -375,6 +379,9 @@ class _Compiler:
     def conditional(self, expression: Conditional) -> Closure:
         test, then = self.compile(expression.test), self.compile(expression.then)
         otherwise = self.compile(expression.otherwise) if expression.otherwise is not None else _absent
+        then = self.branch("if", expression.then, then)
+        if expression.otherwise is not None:
+            otherwise = self.branch("else", expression.otherwise, otherwise)
         tested = self.guarded(expression.test, lambda scope: condition(test(scope)))
         return lambda scope: then(scope) if tested(scope) else otherwise(scope)
 

@@ -56,12 +56,21 @@ class Read:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A part of a mapping that is taken only sometimes: of a condition, a fallback or a `$case`."""
+
+    what: str
+    place: Place
+
+
 @dataclass(slots=True)
 class Collected:
     """What loading one mapping gathers on the way: findings, payload paths, names of secrets."""
 
     lints: list[Lint] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
+    branches: list[Branch] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
     tables_used: set[str] = field(default_factory=set)
     fragments_used: set[str] = field(default_factory=set)
@@ -108,6 +117,21 @@ class Env:
 
     def slot(self) -> int:
         return next(self.collected.slots)
+
+    def branch(self, what: str, place: Place, closure: Closure) -> Closure:
+        """Note a part that is taken only sometimes; compiled for tracing it tells when it is."""
+        if self.receiving:
+            return closure
+        self.collected.branches.append(Branch(what, place))
+        if not self.tracing:
+            return closure
+
+        def reaching(scope: Scope) -> Any:
+            if scope.trace is not None:
+                scope.trace.reached.add(place.spot)
+            return closure(scope)
+
+        return reaching
 
     def report(self, lint: Lint) -> None:
         self.collected.lints.append(lint)

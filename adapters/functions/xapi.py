@@ -80,7 +80,7 @@ def lookup(site: Site, terms: tuple[Expression, ...], args: tuple[Closure, ...])
     if name.value not in site.env.tables:
         raise site.error("E113", unknown("table", name.value, sorted(site.env.tables)), name)
     site.env.collected.tables_used.add(name.value)
-    table = site.env.tables[name.value]
+    table, table_name, tracing = site.env.tables[name.value], name.value, site.env.tracing
     key, fallback = args[1], table.get("*")
     otherwise = args[2] if len(args) == 3 else None
 
@@ -88,6 +88,8 @@ def lookup(site: Site, terms: tuple[Expression, ...], args: tuple[Closure, ...])
         found = None
         if wanted is not None:
             found = table.get(wanted if wanted.__class__ is str else text(wanted))
+            if tracing and scope.trace is not None:
+                scope.trace.looked_up.add((table_name, "*" if found is None else text(wanted)))
             if found is None:
                 found = fallback
         if found is None and otherwise is not None:

@@ -81,10 +81,10 @@ rules:
         ),
         ("      verb: ${ body.x\n", "6:13  error E107  ${ without its closing }"),
         (
-            "      object: { id: x, type: meating }\n",
-            ("6:30  error E201  type 'meating' is not in the vocabulary; did you mean 'meeting'?"),
+            "      object: { id: x:1, type: meating }\n",
+            ("6:32  error E201  type 'meating' is not in the vocabulary; did you mean 'meeting'?"),
         ),
-        ("      object: { id: x, titel: y }\n", "6:24  error E202  object has no property 'titel'"),
+        ("      object: { id: x:1, titel: y }\n", "6:26  error E202  object has no property 'titel'"),
         (
             "      result: { succes: true }\n",
             "6:17  error E202  result has no property 'succes'; did you mean 'success'?",
@@ -186,7 +186,7 @@ def test_a_mistake_in_a_statement_is_found_at_its_place(body: str, finding: str)
     ],
 )
 def test_a_mistake_in_a_block_is_found_at_its_place(before: str, finding: str) -> None:
-    assert finding in statement("      verb: joined\n      object: { id: x }\n", before=before)
+    assert finding in statement("      verb: joined\n      object: { id: x:1 }\n", before=before)
 
 
 def test_fragments_that_use_each_other_in_a_circle_are_refused() -> None:

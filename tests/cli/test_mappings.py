@@ -4,6 +4,7 @@ import json
 import shlex
 from pathlib import Path
 
+import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
@@ -32,7 +33,45 @@ TESTS = """\
 - name: somebody joins
   payload: { id: e-1, type: joined, who: mira@example.edu, meeting: x:m, at: 2026-03-02T09:00:00Z }
   expect: { rule: joined, statements: [ { verb: { id: http://activitystrea.ms/join } } ] }
+- name: nothing worth a statement
+  payload: { type: dull }
+  expect: { rule: dull }
 """
+# What SARIF 2.1.0 requires of the parts that are used here (§3.13, §3.14, §3.27, §3.49).
+SARIF = {
+    "type": "object",
+    "required": ["version", "runs"],
+    "properties": {
+        "version": {"const": "2.1.0"},
+        "runs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["tool", "results"],
+                "properties": {
+                    "tool": {
+                        "type": "object",
+                        "required": ["driver"],
+                        "properties": {"driver": {"type": "object", "required": ["name"]}},
+                    },
+                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                    "results": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["message", "ruleId", "locations"],
+                            "properties": {
+                                "level": {"enum": ["none", "note", "warning", "error"]},
+                                "ruleIndex": {"type": "integer", "minimum": 0},
+                                "message": {"type": "object", "required": ["text"]},
+                            },
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
 JOINED = {
     "id": "e-1",
     "type": "joined",
@@ -66,7 +105,7 @@ def test_lint_counts_warnings_unless_only_errors_are_asked_for(folder: Path) -> 
     (folder / "sample.yaml").write_text(MAPPING.replace("body.meeting", "body.meting"))
     result = run("lint", "sample.yaml")
     assert result.exit_code == 1
-    assert "warning W201  body.meting appears in none of 1 samples" in result.output
+    assert "warning W201  body.meting appears in none of 2 samples" in result.output
     assert run("lint", "--level", "error", "sample.yaml").exit_code == 0
 
 
@@ -83,18 +122,109 @@ def test_lint_shows_findings_with_their_lines(folder: Path) -> None:
     assert (found["code"], found["line"], found["column"], found["path"]) == ("E104", 11, 39, "sample.yaml")
 
 
-def test_test_counts_cases_and_names_rules_that_no_case_reaches(folder: Path) -> None:
+def test_lint_admits_warnings_that_a_comment_allows_but_never_errors(folder: Path) -> None:
+    doubtful = MAPPING.replace('"${ body.meeting }" }', '"${ body.meting }" } # lint: allow W201')
+    (folder / "sample.yaml").write_text(doubtful)
+    assert run("lint", "sample.yaml").exit_code == 0
+    (folder / "sample.yaml").write_text(MAPPING.replace("joined'", "joind'  # lint: allow E201"))
+    assert run("lint", "sample.yaml").exit_code == 1
+
+
+def test_lint_prints_sarif_for_code_hosts(folder: Path) -> None:
+    (folder / "sample.yaml").write_text(MAPPING.replace("body.meeting", "body.meting | lowr"))
+    found = json.loads(run("lint", "--format", "sarif", ".").output)
+    jsonschema.validate(found, SARIF)
+    (one,) = found["runs"][0]["results"]
+    assert (one["ruleId"], one["level"]) == ("E104", "error")
+    assert one["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": "sample.yaml"},
+        "region": {"startLine": 11, "startColumn": 39, "endColumn": 43},
+    }
+    assert found["runs"][0]["tool"]["driver"]["rules"][one["ruleIndex"]]["id"] == "E104"
+
+
+def test_lint_finds_mistakes_in_included_and_test_files(folder: Path) -> None:
+    (folder / "shared").mkdir()
+    (folder / "shared" / "words.yaml").write_text("tables: { a: [] }\ncolours: {}\n")
+    (folder / "sample.yaml").write_text("include: shared/words.yaml\n" + MAPPING)
+    assert "shared/words.yaml:2:1  error E110  unknown key 'colours'" in run("lint", ".").output
+    (folder / "sample.yaml").write_text(MAPPING)
+    (folder / "sample.test.yaml").write_text("- name: a case\n  paylod: {}\n")
+    assert "sample.test.yaml:1:3  error E112  a case needs 'payload'" in run("lint", ".").output
+
+
+def test_test_counts_cases_and_names_what_no_case_reaches(folder: Path) -> None:
     result = run("test", "--coverage", "sample.yaml")
     assert result.exit_code == 0
     assert result.output == (
-        "sample.yaml: 1 of 2 rules reached\n  not reached: dull\n1 cases in 1 mappings, 0 failed\n"
+        "sample.yaml: 2 of 2 rules, 1 of 1 branches reached\n2 cases in 1 mapping, 0 failed\n"
     )
+    (folder / "sample.test.yaml").write_text(TESTS.split("- name: nothing", maxsplit=1)[0])
+    result = run("test", "--coverage", "sample.yaml")
+    assert "  not reached: rule dull\n" in result.output
     (folder / "sample.test.yaml").write_text(TESTS.replace("/join }", "/leave }"))
     failing = run("test", "sample.yaml")
     assert failing.exit_code == 1
     assert "sample.test.yaml:1  failed: somebody joins" in failing.output
     (report,) = json.loads(run("test", "--json", "sample.yaml").output)
     assert report["cases"][0]["passed"] is False
+
+
+def test_update_writes_what_comes_out_and_leaves_the_rest_of_the_file_alone(folder: Path) -> None:
+    text = """\
+# What Zoom's people sent us.
+- name: somebody joins   # on a Monday
+  payload: { id: e-1, type: joined, who: mira@example.edu, meeting: "x:m", at: 2026-03-02T09:00:00Z }
+  expect:
+    rule: dull
+    statements: []
+
+- name: nothing worth a statement
+  payload: { type: dull }
+
+# the last one
+- { name: written in one line, payload: { type: dull }, expect: { rule: joined } }
+"""
+    (folder / "sample.test.yaml").write_text(text)
+    result = run("test", "--update", "sample.yaml")
+    assert result.output == (
+        "sample.test.yaml: updated: somebody joins\n"
+        "sample.test.yaml: updated: nothing worth a statement\n"
+        "sample.test.yaml:25  failed: written in one line\n"
+        "  rule: expected joined, got dull\n"
+        "3 cases in 1 mapping, 1 failed\n"
+    )
+    assert (
+        (folder / "sample.test.yaml").read_text()
+        == """\
+# What Zoom's people sent us.
+- name: somebody joins   # on a Monday
+  payload: { id: e-1, type: joined, who: mira@example.edu, meeting: "x:m", at: 2026-03-02T09:00:00Z }
+  expect:
+    rule: joined
+    statements:
+    - actor:
+        mbox: mailto:mira@example.edu
+      verb:
+        id: http://activitystrea.ms/join
+        display:
+          en: joined
+      object:
+        objectType: Activity
+        id: x:m
+      timestamp: '2026-03-02T09:00:00Z'
+
+- name: nothing worth a statement
+  payload: { type: dull }
+  expect:
+    rule: dull
+    skipped: ignored by this rule
+
+# the last one
+- { name: written in one line, payload: { type: dull }, expect: { rule: joined } }
+"""
+    )
+    assert "updated" not in run("test", "--update", "sample.yaml").output
 
 
 def test_run_turns_lines_into_statements_and_tells_the_rest() -> None:

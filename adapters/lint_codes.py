@@ -93,9 +93,6 @@ CODES: dict[str, Code] = {
     ),
     "E205": Code("not true or false", "`success` and `completion` are booleans; YAML's `yes` is text here."),
     "E206": Code("not an interaction type", "xAPI has ten of them."),
-    "E301": Code(
-        "an unknown or asymmetric method", "The methods and presets of `verify:` are listed in the message."
-    ),
     "E308": Code(
         "a secret written into the file", "Write `${ secret('NAME') }`; the value comes from the environment."
     ),
@@ -105,6 +102,13 @@ CODES: dict[str, Code] = {
     "E310": Code("a time that is not signed", "A replayed request could carry a fresh time."),
     "E311": Code("a digest without a secret", "Anybody could compute it."),
     "E312": Code("no verification", "Deliveries must prove themselves; `none` has to be said with a reason."),
+    "E313": Code(
+        "an algorithm that proves nothing",
+        "`none` is no signature, and HMAC with a public key set makes it a secret.",
+    ),
+    "E314": Code(
+        "keys from somewhere else", "`jwks_url` is a fixed https address, never built from a request."
+    ),
     "W120": Code(
         "an operator left of a pipe", "The pipe takes everything to its left. Parentheses make that visible."
     ),

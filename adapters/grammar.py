@@ -72,6 +72,14 @@ STATEMENT: Model = {
     "with": Key("map", "Arguments of the fragment."),
     **STATEMENT_CONTROL,
 }
+PASSTHROUGH: Model = {
+    "patch": Key(
+        "block",
+        "What is laid over the statement, key by key; written like `statement:`.",
+        model={key: one for key, one in STATEMENT.items() if key not in STATEMENT_CONTROL},
+    ),
+    "remove": Key("texts", "Paths that are taken out of the statement, such as actor.name."),
+}
 RULE: Model = {
     "name": Key("name", "Unique name; part of statement ids.", required=True),
     "id_key": Key("name", "Frozen name for statement ids, to rename a rule without changing them."),
@@ -83,6 +91,11 @@ RULE: Model = {
     "required": Key("texts", "Statement fields that must be present."),
     "statement": Key("block", "The statement to make.", model=STATEMENT),
     "statements": Key("blocks", "Several statements to make.", model=STATEMENT),
+    "passthrough": Key(
+        "block",
+        "For vendors that send xAPI: the item, or else the body, is the statement.",
+        model=PASSTHROUGH,
+    ),
     "on_error": Key("choice", "What to do with a statement that fails.", choices=("dead_letter", "skip")),
 }
 VOCABULARY: Model = {

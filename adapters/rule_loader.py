@@ -9,14 +9,17 @@ from typing import Any
 from adapters.canonical import Canonical
 from adapters.expressions.compiler import parse_at
 from adapters.expressions.environment import CompileError, Env, Variable
+from adapters.expressions.scope import Scope
 from adapters.expressions.syntax import constant_path
+from adapters.expressions.values import EvaluationError, describe
 from adapters.grammar import STATEMENT, STATEMENT_CONTROL
 from adapters.model import Block
+from adapters.privacy import Hidden, redact
 from adapters.rules import Match, Rule, glob
 from adapters.shapes import ShapeChecker
 from adapters.shorthand import Shorthand
 from adapters.statements import Loop, StatementPlan, field_places
-from adapters.templates import Templates, named
+from adapters.templates import Templates, merged, named
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
 
 
@@ -121,13 +124,17 @@ class RuleLoader:
     def plans(self, block: Block, env: Env) -> list[StatementPlan]:
         single, several = block.get("statement"), block.listed("statements")
         ignoring = block.flag("ignore", default=False)
-        given = [key for key in ("statement", "statements") if key in block] + ["ignore"] * ignoring
+        given = [key for key in ("statement", "statements", "passthrough") if key in block] + [
+            "ignore"
+        ] * ignoring
         if len(given) != 1:
-            message = "a rule has one of statement, statements, ignore: true"
+            message = "a rule has one of statement, statements, passthrough, ignore: true"
             env.report(block.place().lint("E112", message))
         if "reason" in block and not ignoring:
             env.report(block.place("reason").lint("W121", "reason explains `ignore: true` only"))
         base = block.text("id_key") or block.text("name")
+        if "passthrough" in block and len(given) == 1:
+            return [self.passthrough(block, base, env)]
         if isinstance(single, MapNode):
             return [self.plan(single, base, env, first=True)]
         plans: list[StatementPlan] = []
@@ -145,6 +152,47 @@ class RuleLoader:
             names.add(name)
             plans.append(self.plan(node, f"{base}/{name}" if name else base, env, first=number == 0))
         return plans
+
+    def passthrough(self, block: Block, id_name: str, env: Env) -> StatementPlan:
+        """A statement that arrives as one: parts are taken out, then the patch is laid over it."""
+        settings = block.block("passthrough")
+        patch = settings.get("patch")
+        over = None
+        if isinstance(patch, MapNode):
+            self.shapes.check(patch, "statement")
+            over = self.canonical.statement(patch, env)
+        removed = tuple(
+            Hidden(tuple(path.replace("[*]", ".*").split(".")), "drop") for path in settings.texts("remove")
+        )
+        batched, place = "item" in env.names, block.place("passthrough")
+
+        def build(scope: Scope) -> dict[str, Any] | None:
+            found = scope.item if batched else scope.body
+            if not isinstance(found, dict):
+                error = EvaluationError(f"passthrough: a statement is wanted, got {describe(found)}")
+                error.place = place
+                raise error
+            if scope.trace is not None:
+                scope.trace.step_all(found)
+            scope.emit_whole(found)
+            made = redact(dict(found), removed)
+            if over is not None:
+                made = merged(made, over(scope))
+            context = made.get("context")
+            return {**made, "context": dict(context)} if isinstance(context, dict) else made
+
+        node = patch if isinstance(patch, MapNode) else settings.node
+        assert node is not None
+        return StatementPlan(
+            node=node,
+            template=build,
+            leaves=0,
+            id_name=id_name,
+            when=None,
+            loop=None,
+            places=field_places(node, self.fragments),
+            as_sent=True,
+        )
 
     def plan(self, node: MapNode, id_name: str, env: Env, *, first: bool) -> StatementPlan:
         block = Block(node)

@@ -51,7 +51,10 @@ class Loop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementPlan:
-    """One compiled `statement:`. `id_name` is its part of statement ids, `leaves` counts its fields."""
+    """One compiled `statement:`. `id_name` is its part of statement ids, `leaves` counts its fields.
+
+    `as_sent` is for statements that arrive as such: their time is kept as it was written.
+    """
 
     node: MapNode
     template: Closure
@@ -60,6 +63,7 @@ class StatementPlan:
     loop: Loop | None
     places: Mapping[str, Place]
     leaves: int
+    as_sent: bool = False
 
     def build(self, scope: Scope, maker: Maker) -> list[dict[str, Any]]:
         """All statements this plan makes of one event, finished."""
@@ -148,7 +152,9 @@ class Maker:
             hint = "numbers need from_seconds(x) or from_millis(x)"
             raise plan.error(f"timestamp: needs text, got {describe(written)}", "timestamp", help=hint)
         try:
-            made["timestamp"] = _canonical_time(written, self.origin.timezone)
+            canonical = _canonical_time(written, self.origin.timezone)
+            if not plan.as_sent:
+                made["timestamp"] = canonical
         except EvaluationError as error:
             raise plan.error(f"timestamp: {error.message}", "timestamp", help=error.help) from None
 

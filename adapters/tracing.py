@@ -49,6 +49,15 @@ class Trace:
             key += len(value)
         self.read.add((id(value), key))
 
+    def step_all(self, value: Any) -> None:
+        """Everything below a value was read."""
+        pending = [value]
+        while pending:
+            found = pending.pop()
+            for key, inner in _parts(found):
+                self.read.add((id(found), key))
+                pending.append(inner)
+
     def iterate(self, items: list[Any]) -> None:
         """Every element of a list was visited."""
         self.read.update((id(items), index) for index in range(len(items)))

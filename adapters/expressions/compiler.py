@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from adapters.expressions.calls import arity, calling, named
@@ -44,6 +46,7 @@ from adapters.expressions.values import (
     step,
 )
 from adapters.functions.registry import FUNCTIONS, Function
+from adapters.lints import suggest
 from adapters.yaml_source import Place, ScalarNode
 
 PAYLOAD_ROOTS = frozenset({"body", "item", "headers", "query"})
@@ -274,6 +277,8 @@ class _Compiler:
             raise self.error("E104", self.unknown_function(expression, entry), expression)
         if entry.where == "mapping" and self.env.receiving:
             raise self.error("E104", f"{entry.name}() is not available under `receive:`", expression)
+        if expression.names:
+            expression = self.ordered(expression, entry)
         found = len(expression.args)
         if found < entry.least or (entry.most is not None and found > entry.most):
             message = f"{entry.name}() takes {arity(entry)}, got {found}; it is {entry.signature}"
@@ -290,6 +295,32 @@ class _Compiler:
         return named(
             entry.name, entry.build(Site(self.env, origin, expression), expression.args, args), place
         )
+
+    def ordered(self, expression: Call, entry: Function) -> Call:
+        """The call with its named arguments where they belong, defaults between them."""
+        positional = len(expression.args) - len(expression.names)
+        known = [name for name, _ in entry.parameters]
+        given = dict(zip(expression.names, expression.args[positional:], strict=True))
+        for name, arg in given.items():
+            if name not in known:
+                message = (
+                    f"{entry.name}() has no argument {name!r}{suggest(name, known)}; it is {entry.signature}"
+                )
+                raise self.error("E105", message, arg)
+            if known.index(name) < positional:
+                raise self.error("E105", f"{entry.name}() gets {name!r} twice; it is {entry.signature}", arg)
+        if len(given) < len(expression.names):
+            raise self.error("E105", f"{entry.name}() gets an argument twice", expression)
+        args = list(expression.args[:positional])
+        last = max(map(known.index, given))
+        for name, default in entry.parameters[positional : last + 1]:
+            if name not in given and default is inspect.Parameter.empty:
+                raise self.error(
+                    "E105", f"{entry.name}() needs {name!r}; it is {entry.signature}", expression
+                )
+            end = expression.end
+            args.append(given.get(name) or Literal(start=end, end=end, value=default))
+        return replace(expression, args=tuple(args), names=())
 
     def unknown_function(self, expression: Call, entry: Function | None) -> str:
         if entry is not None:

@@ -15,7 +15,7 @@ _TOKEN = re.compile(
       | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
       | (?P<name>[^\W\d]\w*)
       | (?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
-      | (?P<operator>\?\?|==|!=|<=|>=|[<>+\-*/%().,\[\]|])""",
+      | (?P<operator>\?\?|==|!=|<=|>=|[<>+\-*/%().,\[\]|=])""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -24,7 +24,6 @@ _FOREIGN = {
     "&": "write `and`",
     "!": "write `not`",
     "?": "write `A if C else B`",
-    "=": "write `==` to compare",
     ":": "write `A if C else B`",
     "{": "objects are written as YAML",
     "`": "text is written in quotes",

@@ -8,6 +8,7 @@ cmp    := add [ ( == != < <= > >= in 'not in' ) add ]
 add    := mul ( (+|-) mul )*         mul := unary ( (*|/|%) unary )*  unary := '-' unary | post
 post   := primary ( '.' NAME | '[' expr ']' | '.' MACRO '(' NAME ',' expr ')' )*
 primary:= NUMBER | TEXT | true | false | null | [a, b] | NAME | NAME(args) | ( expr )
+args   := expr ( ',' expr )* ( ',' NAME '=' expr )*
 """
 
 from __future__ import annotations
@@ -74,6 +75,9 @@ class _Parser:
 
     def unexpected(self, wanted: str) -> ExpressionSyntaxError:
         token = self.next
+        if token.kind == "operator" and token.text == "=":
+            message = "unexpected '='"
+            return ExpressionSyntaxError("E101", message, token.start, help="write `==` to compare")
         found = f"found {token.text!r}" if token.kind != "end" else "the expression ends"
         return ExpressionSyntaxError("E101", f"{wanted}, but {found}", token.start, length=len(token.text))
 
@@ -101,8 +105,10 @@ class _Parser:
                 raise ExpressionSyntaxError("E106", f"more than {MAX_DEPTH} pipes", self.next.start)
             self.take()
             name = self.name("a function name")
-            args = self.arguments() if self.sees("(") else ()
-            left = Call(start=name.start, end=self.previous_end(), name=name.text, args=(left, *args))
+            args, names = self.arguments() if self.sees("(") else ((), ())
+            left = Call(
+                start=name.start, end=self.previous_end(), name=name.text, args=(left, *args), names=names
+            )
         return left
 
     def previous_end(self) -> int:
@@ -229,9 +235,24 @@ class _Parser:
             raise self.unexpected("expected a field name after '.'")
         return self.take()
 
-    def arguments(self) -> tuple[Expression, ...]:
+    def arguments(self) -> tuple[tuple[Expression, ...], tuple[str, ...]]:
+        """The arguments of a call, and the names of those that have one."""
         self.expect("(")
-        return self.items(")")
+        found: list[Expression] = []
+        names: list[str] = []
+        while not self.sees(")"):
+            following = self.found[self.at + 1] if self.next.kind == "name" else None
+            if following is not None and following.text == "=" and following.kind == "operator":
+                names.append(self.take().text)
+                self.take()
+            elif names:
+                raise self.unexpected("arguments without a name come before those with one")
+            found.append(self.expression())
+            if not self.sees(","):
+                break
+            self.take()
+        self.expect(")")
+        return tuple(found), tuple(names)
 
     def items(self, closing: str) -> tuple[Expression, ...]:
         found: list[Expression] = []
@@ -256,8 +277,10 @@ class _Parser:
                 self.take()
                 if not self.sees("("):
                     return Name(start=token.start, end=token.end, name=token.text)
-                args = self.arguments()
-                return Call(start=token.start, end=self.previous_end(), name=token.text, args=args)
+                args, names = self.arguments()
+                return Call(
+                    start=token.start, end=self.previous_end(), name=token.text, args=args, names=names
+                )
         if self.sees("("):
             self.take()
             inner = self.expression()

@@ -41,10 +41,11 @@ class Step(Term):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Term):
-    """`name(args)`, also written `first | name(rest)`."""
+    """`name(args)`, also written `first | name(rest)`; `names` belong to the last arguments."""
 
     name: str
     args: tuple[Expression, ...]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def children(expression: Expression) -> Iterator[Expression]:
         if isinstance(value, Term):
             yield value  # type: ignore[misc]
         elif isinstance(value, tuple):
-            yield from value
+            yield from (part for part in value if isinstance(part, Term))  # type: ignore[misc]
 
 
 def constant_path(expression: Expression) -> tuple[str, tuple[str | int, ...]] | None:

@@ -18,6 +18,7 @@ _Callable = TypeVar("_Callable", bound=Callable[..., Any])
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     """One function: `least` to `most` arguments (None: any number); `signature` and `summary` document it.
+    `parameters` are the names and defaults of arguments that may be given by name.
 
     With `absent` = "propagates" an absent argument makes the result absent without a call. `scoped` functions
     get the scope as their first argument. A `build` function prepares itself at load time instead.
@@ -29,6 +30,7 @@ class Function:
     summary: str
     least: int
     most: int | None
+    parameters: tuple[tuple[str, Any], ...] = ()
     call: Callable[..., Any]
     absent: Absent = "propagates"
     scoped: bool = False
@@ -48,12 +50,16 @@ def function(
         parameters = list(inspect.signature(call).parameters.values())[1 if scoped else 0 :]
         many = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
         single = [parameter for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL]
-        shown = [f"{p.name}?" if p.default is not p.empty else p.name for p in single] + ["…"] * many
+        names = [p.name.rstrip("_") for p in single]
+        shown = [
+            f"{name}?" if p.default is not p.empty else name for name, p in zip(names, single, strict=True)
+        ] + ["…"] * many
         _register(
             call,
             "(" + ", ".join(shown) + ")",
             least=sum(parameter.default is parameter.empty for parameter in single),
             most=None if many else len(single),
+            parameters=() if many else tuple((n, p.default) for n, p in zip(names, single, strict=True)),
             absent=absent,
             scoped=scoped,
             where=where,

@@ -17,9 +17,10 @@ _OVER = ("clamp", "omit", "error")
 
 @function(absent="seen", scoped=True)
 def score(
-    scope: Any, raw: Any, maximum: Any = None, minimum: Any = 0, over: Any = "clamp"
+    scope: Any, raw: Any, max_: Any = None, min_: Any = 0, over: Any = "clamp"
 ) -> dict[str, Any] | None:
     """An xAPI score with `scaled` = (raw - min) / (max - min); out of range: clamp, omit or error."""
+    maximum, minimum = max_, min_
     if raw is None:
         return None
     plain = raw.__class__ is int and maximum.__class__ is int and minimum == 0

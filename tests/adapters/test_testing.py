@@ -8,14 +8,14 @@ import pytest
 
 from adapters import Event, Failed, MappingError, load_mapping
 from adapters.explain import describe
-from adapters.files import load_file, reader
+from adapters.files import load_file, mapping_paths, reader
 from adapters.linting import lint
 from adapters.signing import CannotSign, sample_secret, sign, unsigned
 from adapters.testing import CaseResult, run_tests
 from tests.adapters.support import LOOKUPS, NOW, mapping_text, simple
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
-SHIPPED = sorted(path for path in MAPPINGS.glob("*.yaml") if not path.name.endswith(".test.yaml"))
+SHIPPED = mapping_paths(MAPPINGS)
 MEETING = '      verb: ${ body.verb }\n      object: { id: https://x.org/m, name: "${ body.title }" }\n'
 
 

@@ -9,10 +9,11 @@ from adapters.grammar import MAPPING
 from adapters.model import Key, Model
 from adapters.receive.grammar import METHODS
 from adapters.receive.presets import presets
+from adapters.shapes import INTERACTIONS
+from adapters.template_docs import DIRECTIVES, TEMPLATES
 from adapters.testing import CASE
 from adapters.vocabulary import SHIPPED
 
-_EXPRESSION = r"\$\{"
 _TEXT: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 
 
@@ -28,11 +29,14 @@ def schema() -> dict[str, Any]:
             "verb": _word("A word of the vocabulary, an IRI or an expression.", list(SHIPPED.verbs)),
             "checks": {"anyOf": [{"$ref": "#/definitions/check"}, _array({"$ref": "#/definitions/check"})]},
             "check": _checks(),
+            "type": _word("A word of the vocabulary, an IRI or an expression.", list(SHIPPED.types)),
+            "interaction": _word("A kind of question.", list(INTERACTIONS)),
+            **{name: _template(name, docs) for name, docs in TEMPLATES.items()},
         },
     }
 
 
-def test_schema() -> dict[str, Any]:
+def schema_of_tests() -> dict[str, Any]:
     """The schema of the test files beside mappings."""
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -42,12 +46,21 @@ def test_schema() -> dict[str, Any]:
 
 
 def _word(description: str, words: list[str]) -> dict[str, Any]:
-    options = [
-        {"enum": sorted(words)},
-        {"pattern": f"^[A-Za-z][A-Za-z0-9+.-]*:|{_EXPRESSION}"},
-        {"type": "object"},
-    ]
+    # Words of the mapping's own `vocabulary:` are right too; the linter knows them, a schema cannot.
+    options = [{"enum": sorted(words)}, {"type": "string"}, {"type": "object"}]
     return {"description": description, "anyOf": options}
+
+
+def _template(name: str, docs: dict[str, str]) -> dict[str, Any]:
+    """What an editor offers inside a part of a statement; expressions and lists are fine as well."""
+    words = {"type", "interaction"}
+    properties = {
+        key: {"description": doc, "allOf": [{"$ref": f"#/definitions/{key}"}]}
+        if key in words and name == "object"
+        else {"description": doc}
+        for key, doc in {**docs, **DIRECTIVES}.items()
+    }
+    return {"anyOf": [{"type": "object", "properties": properties}, {"type": ["string", "array"]}]}
 
 
 def _checks() -> dict[str, Any]:
@@ -77,8 +90,10 @@ def _object(model: Model) -> dict[str, Any]:
 def _property(name: str, key: Key) -> dict[str, Any]:
     if name == "verify":
         return {"description": key.doc, "allOf": [{"$ref": "#/definitions/checks"}]}
-    if name == "verb":
-        return {"description": key.doc, "allOf": [{"$ref": "#/definitions/verb"}]}
+    if key.kind == "value" and (name == "verb" or name in TEMPLATES):
+        return {"description": key.doc, "allOf": [{"$ref": f"#/definitions/{name}"}]}
+    if key.kind == "expression":
+        return {"description": key.doc, "type": ["string", "boolean", "array"]}
     return {"description": key.doc, **_value(key)}
 
 

@@ -32,7 +32,7 @@ _ACTIVITY = dict.fromkeys(ACTIVITY_KEYS, "") | {
     "extensions": "extensions",
     "definition": "definition",
 }
-_SHAPES: dict[str, dict[str, str]] = {
+SHAPES: dict[str, dict[str, str]] = {
     "statement": {
         key: key if key in ("actor", "verb", "object", "result", "context") else "" for key in STATEMENT
     },
@@ -167,7 +167,7 @@ class ShapeChecker:
             if kind.text == "SubStatement":
                 self.mapping(_without(node, "objectType"), "statement")
             return
-        known = _SHAPES.get(shape)
+        known = SHAPES.get(shape)
         if known is None:
             return
         for key, value in node.items.items():

@@ -11,7 +11,7 @@ from adapters.files import read_text, reader
 from adapters.linting import lint as lint_text
 from adapters.sarif import sarif
 from adapters.schema import schema as mapping_schema
-from adapters.schema import test_schema
+from adapters.schema import schema_of_tests
 from gateway.cli.mapping_events import explain, run, shown_path, sign
 from gateway.cli.mapping_paths import mapping_files, paths_argument, tests_of
 from gateway.cli.mapping_tests import run_test_files
@@ -108,7 +108,7 @@ def _text_of(path: Path, found: Lint) -> str | None:
 @as_json_option
 def schema(tests: bool, as_json: bool) -> None:
     """Print the JSON Schema of mapping files, for editors."""
-    print_json(test_schema() if tests else mapping_schema())
+    print_json(schema_of_tests() if tests else mapping_schema())
 
 
 for command in (run_test_files, run, explain, sign):

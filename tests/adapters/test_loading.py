@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from adapters import MappingError, load_mapping, render
 from adapters.files import load_file, load_folder, mapping_paths, reader
-from adapters.schema import schema
+from adapters.schema import schema, schema_of_tests
+from adapters.shapes import SHAPES
+from adapters.template_docs import TEMPLATES
 from adapters.yaml_source import plain, read_yaml
 from tests.adapters.support import mapping_text
 
@@ -276,6 +278,35 @@ def test_the_shipped_mappings_satisfy_the_published_schema() -> None:
         if not path.name.endswith(".test.yaml"):
             assert not list(validator.iter_errors(plain(read_yaml(path.read_text("utf-8"), path.name))))
     assert list(validator.iter_errors({"adapter": "x", "ruls": []}))
+
+
+def test_the_shipped_tests_satisfy_the_published_schema() -> None:
+    validator = jsonschema.Draft7Validator(schema_of_tests())
+    for path in SHIPPED.glob("*.test.yaml"):
+        assert not list(validator.iter_errors(plain(read_yaml(path.read_text("utf-8"), path.name)))), path
+    assert list(validator.iter_errors([{"name": "x", "paylod": 1}]))
+
+
+def test_every_key_of_the_schema_has_a_description() -> None:
+    def undescribed(made: Any, path: str) -> list[str]:
+        found: list[str] = []
+        for name, inner in made.get("properties", {}).items() if isinstance(made, dict) else ():
+            if "description" not in inner and "definitions" not in path:
+                found.append(f"{path}.{name}")
+            found += undescribed(inner, f"{path}.{name}")
+        return found
+
+    made = schema()
+    assert undescribed(made, "") == []
+    assert {"joined", "completed"} <= set(made["definitions"]["verb"]["anyOf"][0]["enum"])
+    for name in TEMPLATES:
+        assert undescribed(made["definitions"][name]["anyOf"][0], name) == []
+
+
+def test_the_schema_offers_exactly_what_the_shapes_allow() -> None:
+    for name, docs in TEMPLATES.items():
+        canonical = {"definition", "contextActivities", "contextAgents", "contextGroups"}
+        assert set(SHAPES[name]) - canonical == set(docs), name
 
 
 words = st.sampled_from(

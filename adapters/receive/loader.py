@@ -18,6 +18,8 @@ from adapters.templates import Templates
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode, walk
 
 _RATE = re.compile(r"(\d{1,6})\s*/\s*(s|m|h)")
+# The longest that a vendor tries again, and a reserve: until then a repeated delivery must be recognised.
+_LEAST_DAYS = 5
 _PERIODS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -125,8 +127,10 @@ class ReceiveLoader:
         quiet = self.block.scalar("quiet_after")
         retention = self.block.block("retention")
         days = retention.integer("days", 0)
-        if "days" in retention and not 1 <= days <= 36_500:
-            self.env.report(retention.place("days").lint("E111", f"days is 1 to 36500, got {days}"))
+        if "days" in retention and not _LEAST_DAYS <= days <= 36_500:
+            message = f"days is {_LEAST_DAYS} to 36500, got {days}: vendors repeat deliveries for days"
+            help = "body: hash keeps nothing of a body once its delivery is resolved"
+            self.env.report(retention.place("days").lint("E111", message, help=help))
         return Policy(
             rate=self.rate(),
             quiet_after=seconds(quiet) if quiet is not None else None,

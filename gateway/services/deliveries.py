@@ -111,6 +111,8 @@ class Deliveries:
         adapter = self._mappings.get(delivery.adapter)
         if adapter is None or adapter.mapping is None or not adapter.mapping.hidden:
             return None
+        if delivery.kept == "hash":
+            return None
         return adapter.mapping.redact(payload_of(adapter.mapping, delivery))
 
     async def explain(self, adapter: str, delivery_id: UUID) -> list[dict[str, Any]]:
@@ -118,6 +120,8 @@ class Deliveries:
         delivery = await self.get(delivery_id)
         if delivery.adapter != adapter:
             raise NotFound(f"the delivery {delivery_id} came to {delivery.adapter!r}, not to {adapter!r}")
+        if delivery.kept == "hash":
+            raise Conflict("only the hash of this delivery was kept; there is nothing to explain")
         mapping = self._mapping(adapter)
         try:
             events = events_of(mapping, delivery)

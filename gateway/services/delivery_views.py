@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.services.deliveries import Rehearsal
+from gateway.services.delivery_hours import Silence
 from gateway.services.texts import time_text
-from gateway.store.delivery_records import Delivery, Outcome
+from gateway.store.delivery_hours import Hour
+from gateway.store.delivery_records import Delivery, Outcome, State
 
 
 def summary(delivery: Delivery) -> dict[str, Any]:
@@ -45,16 +47,42 @@ def whole(delivery: Delivery, payload: Any = None) -> dict[str, Any]:
         "url": delivery.url,
         "headers": [list(pair) for pair in delivery.headers],
         "digest": delivery.digest,
+        "kept": delivery.kept,
     }
     if payload is not None:
         request |= {"payload": payload, "redacted": True}
     else:
-        request |= _body(delivery.body) | {"redacted": delivery.decoded}
+        request |= _body(delivery.body) | {"redacted": delivery.decoded or delivery.kept != "whole"}
     return {
         **summary(delivery),
         "verified": [dict(one) for one in delivery.verified],
         "request": request,
         "outcomes": outcomes(delivery.outcomes),
+    }
+
+
+def hour(found: Hour) -> dict[str, Any]:
+    """The counts of an adapter in an hour. `accepted` is `deliveries` and `duplicates` together."""
+    return {
+        "adapter": found.adapter,
+        "hour": time_text(found.hour),
+        "accepted": found.deliveries + found.duplicates,
+        "deliveries": found.deliveries,
+        "duplicates": found.duplicates,
+        "conflicts": found.conflicts,
+        "states": {str(state): count for state, count in found.states.items()},
+        "events": {str(state): count for state, count in found.events.items() if state is not State.RECEIVED},
+        "statements": found.statements,
+        "notStored": dict(found.unstored),
+    }
+
+
+def silence(found: Silence) -> dict[str, Any]:
+    """Since when an adapter has received nothing, and whether that is too long."""
+    return {
+        "last": time_text(found.last),
+        "quietAfter": int(found.quiet_after.total_seconds()),
+        "alarm": found.alarm,
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from adapters import Lookups
 from gateway.services.addresses import public_url
 from gateway.services.deliveries import Deliveries
+from gateway.services.delivery_hours import Hours
 from gateway.services.fetching import Fetcher
 from gateway.services.key_sets import KeySets
 from gateway.services.mapping_work import MappingWork
@@ -39,6 +40,16 @@ class Hooks:
         recorder = Recorder(store, statements, home_page=public_url(settings))
         lookups = Lookups(pseudonym_key=hmac.digest(key, f"pseudonyms of {store.name}".encode(), "sha256"))
         self.mappings = mappings
+        self._store = store.name
+        default = settings.stores.default
+        self.hours = Hours(
+            store.delivery_hours,
+            mappings,
+            here=lambda adapter: (
+                settings.databases[settings.hooks.stores.get(adapter, default)] == store.name
+            ),
+            clock=clock,
+        )
         self.work = MappingWork(
             store.deliveries,
             recorder,
@@ -46,6 +57,7 @@ class Hooks:
             lookups=lookups,
             workers=settings.hooks.workers,
             retention=dt.timedelta(seconds=settings.hooks.retention),
+            hours=self.hours,
             clock=clock,
         )
         self._fetcher = fetcher
@@ -55,6 +67,9 @@ class Hooks:
             mappings,
             self.work,
             key_sets=self._key_sets,
+            hours=self.hours,
+            max_queue=settings.hooks.max_queue,
+            max_queue_age=settings.hooks.max_queue_age,
             max_body=settings.hooks.max_body,
             clock=clock,
         )
@@ -66,6 +81,8 @@ class Hooks:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.receiving.run())
                 tasks.create_task(self.work.run())
+                tasks.create_task(enduring("queue", lambda: self.receiving.watch(self._store)))
+                tasks.create_task(enduring("delivery hours", self.hours.run))
                 tasks.create_task(enduring("key sets", self._key_sets.run))
         finally:
             await self._fetcher.close()

@@ -6,6 +6,7 @@ an event or the id of a delivery; whatever smells of authentication is left out 
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,8 +16,12 @@ import re2
 
 from adapters import Mapping, Request
 from adapters.receive.checks import Check, Signed, Token, each_check
+from adapters.receive.decode import Undecodable
 from adapters.receive.jwt import Jwt
 from adapters.receive.public_key import PublicKeySigned
+from gateway.services.adapting import payload_of
+from gateway.store.deliveries import Left
+from gateway.store.delivery_records import Delivery
 
 MASK = "***"
 _ALWAYS = frozenset({"content-type", "user-agent", "date"})
@@ -73,6 +78,26 @@ def kept_body(mapping: Mapping, payload: Any, request: Request) -> tuple[bytes, 
     from adapters.privacy import redact
 
     return json.dumps(redact(payload, dropped), separators=(",", ":")).encode(), True
+
+
+def kept_for(mapping: Mapping, default: dt.timedelta) -> dt.timedelta:
+    """How long a resolved delivery stays."""
+    days = mapping.receiver.policy.retention_days if mapping.receiver is not None else None
+    return dt.timedelta(days=days) if days is not None else default
+
+
+def left_of(mapping: Mapping, delivery: Delivery) -> Left | None:
+    """What the mapping leaves of the body of a delivery that is resolved; None where that is all of it."""
+    keep = mapping.receiver.policy.keep_body if mapping.receiver is not None else "whole"
+    if keep == "hash":
+        return Left(kept="hash")
+    if keep == "whole" or not mapping.hidden:
+        return None
+    try:
+        payload = mapping.redact(payload_of(mapping, delivery))
+    except Undecodable:
+        return None
+    return Left(kept="redacted", body=json.dumps(payload, separators=(",", ":")).encode(), decoded=True)
 
 
 def _checks(mapping: Mapping) -> Iterator[Check]:

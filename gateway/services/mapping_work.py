@@ -19,8 +19,10 @@ import structlog
 from adapters import Lookups, Mapping
 from gateway.errors import Unavailable
 from gateway.services.adapting import Made, adapted, state_of
+from gateway.services.delivery_hours import Hours
+from gateway.services.keeping import kept_for, left_of
 from gateway.services.mappings import Mappings
-from gateway.services.metrics import EVENTS
+from gateway.services.metrics import EVENT_STATEMENTS, EVENTS
 from gateway.services.recording import Recorder
 from gateway.services.working import enduring, together
 from gateway.store.connection import translating
@@ -56,6 +58,7 @@ class MappingWork:
         lookups: Lookups,
         workers: int,
         retention: dt.timedelta,
+        hours: Hours,
         clock: Callable[[], dt.datetime],
     ) -> None:
         self._deliveries = deliveries
@@ -64,6 +67,7 @@ class MappingWork:
         self._lookups = lookups
         self._workers = workers
         self._retention = retention
+        self._hours = hours
         self._clock = clock
         self._waiting: asyncio.Queue[Delivery] = asyncio.Queue()
         self._waiting_bytes = 0
@@ -169,6 +173,7 @@ class MappingWork:
         for result in results:
             for outcome in result.outcomes:
                 EVENTS.labels(result.delivery.adapter, outcome.state).inc()
+                EVENT_STATEMENTS.labels(result.delivery.adapter).inc(len(outcome.statements))
 
     async def _one(self, delivery: Delivery) -> Finished | None:
         """What became of a delivery; None if it is not finished by us now."""
@@ -215,9 +220,18 @@ class MappingWork:
 
     def _finished(self, delivery: Delivery, mapping: Mapping, outcomes: list[Outcome]) -> Finished:
         state = state_of(outcomes)
-        expires = self._clock() + self._retention if state in RESOLVED else None
+        self._hours.note_changed(delivery.received)
+        expires, left = None, None
+        if state in RESOLVED:
+            expires = self._clock() + kept_for(mapping, self._retention)
+            left = left_of(mapping, delivery)
         return Finished(
-            delivery=delivery, state=state, outcomes=outcomes, revision=mapping.revision, expires=expires
+            delivery=delivery,
+            state=state,
+            outcomes=outcomes,
+            revision=mapping.revision,
+            expires=expires,
+            left=left,
         )
 
     async def _postpone(self, delivery: Delivery) -> None:

@@ -10,6 +10,7 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
 )
@@ -39,6 +40,45 @@ EVENTS = Counter(
     "xapi_gateway_delivery_events",
     "Events of deliveries by what mapping made of them.",
     ["adapter", "outcome"],
+)
+VERIFIED = Counter(
+    "xapi_gateway_deliveries_verified",
+    "Verified requests by method and position of the secret or key that matched: is an old one out of use?",
+    ["adapter", "method", "key"],
+)
+SKEW = Histogram(
+    "xapi_gateway_delivery_skew_seconds",
+    "How far the time in a verified request was from this machine's clock.",
+    ["adapter", "side"],
+    buckets=(0.5, 1, 2, 5, 10, 30, 60, 120, 300, 3600),
+)
+EVENT_STATEMENTS = Counter("xapi_gateway_delivery_statements", "Statements made of deliveries.", ["adapter"])
+QUEUE_DEPTH = Gauge(
+    "xapi_gateway_deliveries_waiting", "Deliveries to be mapped.", ["store"], multiprocess_mode="mostrecent"
+)
+QUEUE_AGE = Gauge(
+    "xapi_gateway_deliveries_overdue_seconds",
+    "For how long the delivery has been due that waits longest.",
+    ["store"],
+    multiprocess_mode="mostrecent",
+)
+REFUSING = Gauge(
+    "xapi_gateway_deliveries_refusing",
+    "1 while deliveries are answered 503 because the queue is over its limits.",
+    ["store"],
+    multiprocess_mode="mostrecent",
+)
+QUIET_SECONDS = Gauge(
+    "xapi_gateway_adapter_quiet_seconds",
+    "Since when an adapter with `quiet_after` has received nothing.",
+    ["adapter"],
+    multiprocess_mode="mostrecent",
+)
+QUIET_ALARM = Gauge(
+    "xapi_gateway_adapter_quiet",
+    "1 while an adapter has been silent for longer than its `quiet_after`.",
+    ["adapter"],
+    multiprocess_mode="mostrecent",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,14 +11,16 @@ from uuid import UUID
 import structlog
 
 from adapters import Accepted, Answered, Client, Known, Mapping, Refused, Request, Wanting
-from gateway.errors import GatewayError, NotFound
+from gateway.errors import GatewayError, NotFound, TooManyRequests, Unavailable
 from gateway.services.adapting import storable, undecodable
+from gateway.services.delivery_hours import Hours
 from gateway.services.grouping import Gatherer, Job
 from gateway.services.keeping import kept_body, kept_headers, kept_url
 from gateway.services.key_sets import KeySets
 from gateway.services.mapping_work import LEASE, MappingWork
 from gateway.services.mappings import Adapter, Mappings
-from gateway.services.metrics import DELIVERIES
+from gateway.services.metrics import DELIVERIES, QUEUE_AGE, QUEUE_DEPTH, REFUSING, SKEW, VERIFIED
+from gateway.services.pressure import Pressure, Rates, come_again
 from gateway.store.deliveries import Arrival, Deliveries
 from gateway.store.delivery_records import Delivery, State, delivery_id
 
@@ -28,6 +31,9 @@ LARGEST_BODY = 12 * 1024 * 1024
 _GROUPS_IN_FLIGHT = 2
 _GROUP_WEIGHT = 1_000
 _BYTES_PER_WEIGHT = 8 * 1024
+_MEASURE_EVERY = 2.0  # seconds
+# Bodies that may be in memory at once because they are being stored.
+_MOST_STORING_BYTES = 64 * 1024 * 1024
 
 
 class AdapterNotReady(GatewayError):
@@ -55,6 +61,9 @@ class Receiving:
         work: MappingWork,
         *,
         key_sets: KeySets,
+        hours: Hours,
+        max_queue: int,
+        max_queue_age: float,
         max_body: int,
         clock: Callable[[], dt.datetime],
     ) -> None:
@@ -62,6 +71,10 @@ class Receiving:
         self._mappings = mappings
         self._work = work
         self._key_sets = key_sets
+        self._hours = hours
+        self._rates = Rates()
+        self._pressure = Pressure(most=max_queue, oldest=max_queue_age)
+        self._storing = 0
         self._max_body = min(max_body, LARGEST_BODY)
         self._clock = clock
         self._gatherer: Gatherer[Delivery, Arrival] = Gatherer(
@@ -72,13 +85,37 @@ class Receiving:
         """Store groups until cancelled."""
         await self._gatherer.run()
 
+    async def watch(self, store: str) -> None:
+        """Measure the queue until cancelled."""
+        while True:
+            await self.measure(store)
+            await asyncio.sleep(_MEASURE_EVERY)
+
+    async def measure(self, store: str) -> None:
+        """Look at the queue, and decide whether more is taken."""
+        before = self._pressure.reason
+        depth, age = await self._deliveries.queue(self._clock(), most=self._pressure.most)
+        self._pressure.note(depth, age)
+        QUEUE_DEPTH.labels(store).set(depth)
+        QUEUE_AGE.labels(store).set(age)
+        REFUSING.labels(store).set(self._pressure.reason is not None)
+        if before is None and self._pressure.reason is not None:
+            log.error("no more deliveries are taken", store=store, reason=self._pressure.reason)
+        elif before is not None and self._pressure.reason is None:
+            log.info("deliveries are taken again", store=store)
+
+    @property
+    def refusing(self) -> str | None:
+        """Why nothing is taken now; None while everything is."""
+        return self._pressure.reason
+
     def adapter(self, name: str) -> Adapter:
         """The adapter that receives under a name; raises NotFound or AdapterNotReady."""
         adapter = self._mappings.get(name)
         if adapter is None or (adapter.mapping is not None and adapter.mapping.receiver is None):
             raise NotFound(f"there is no adapter {name!r}")
         if adapter.mapping is None or adapter.problem is not None:
-            DELIVERIES.labels(name, "not_ready").inc()
+            self._note_unstored(name, "not_ready")
             log.error("delivery to an adapter that is not ready", adapter=name, problem=adapter.problem)
             raise AdapterNotReady(
                 f"the adapter {name!r} is not ready; the log of the gateway says what is missing",
@@ -91,10 +128,38 @@ class Receiving:
         receiver = adapter.mapping.receiver if adapter.mapping is not None else None
         return min(self._max_body, receiver.max_body) if receiver is not None else 0
 
-    def note_refused(self, adapter: str, reason: str) -> None:
+    def note_refused(self, adapter: str, reason: str, outcome: str = "refused") -> None:
         """Count and log a request that is turned away; the reason is for us, not for its sender."""
-        DELIVERIES.labels(adapter, "refused").inc()
+        self._note_unstored(adapter, outcome)
         log.warning("delivery refused", adapter=adapter, reason=reason)
+
+    def _note_unstored(self, adapter: str, outcome: str) -> None:
+        DELIVERIES.labels(adapter, outcome).inc()
+        self._hours.note_unstored(adapter, outcome)
+
+    def admit(self, adapter: Adapter, address: str | None) -> None:
+        """Raise TooManyRequests where the address asks more often than the mapping allows."""
+        receiver = adapter.mapping.receiver if adapter.mapping is not None else None
+        if receiver is None or receiver.policy.rate is None:
+            return
+        wait = self._rates.wait(adapter.name, address or "", receiver.policy.rate)
+        if wait > 0:
+            self.note_refused(adapter.name, f"more requests of {address} than allowed", "limited")
+            raise TooManyRequests(
+                "too many requests from this address",
+                headers={"Retry-After": str(come_again(max(1.0, wait)))},
+            )
+
+    def _check_pressure(self, adapter: str, size: int) -> None:
+        """Raise Unavailable where taking the delivery would only make things worse."""
+        reason = self._pressure.reason
+        if reason is None and self._storing + size > _MOST_STORING_BYTES and self._storing:
+            reason = f"{self._storing} bytes wait to be stored"
+        if reason is not None:
+            self.note_refused(adapter, reason, "unavailable")
+            raise Unavailable(
+                "more has arrived than can be worked on; try again later", retry_after=come_again()
+            )
 
     def takes_clients(self, adapter: Adapter) -> bool:
         """Whether `receive` wants to know whose bearer token a request carries."""
@@ -112,11 +177,20 @@ class Receiving:
             self.note_refused(adapter.name, received.reason)
             return received
         if isinstance(received, Answered):
-            DELIVERIES.labels(adapter.name, "handshake").inc()
+            self._note_unstored(adapter.name, "handshake")
             log.info("handshake answered", adapter=adapter.name, handshake=received.handshake)
             return received
+        for one in received.verified:
+            VERIFIED.labels(adapter.name, one.method, str(one.key_index)).inc()
+        if received.skew is not None:
+            SKEW.labels(adapter.name, "behind" if received.skew >= 0 else "ahead").observe(abs(received.skew))
+        self._check_pressure(adapter.name, len(request.body))
         delivery = self._delivery(mapping, request, received)
-        arrival = await self._gatherer.submit(delivery, weight=1 + delivery.size // _BYTES_PER_WEIGHT)
+        self._storing += delivery.size
+        try:
+            arrival = await self._gatherer.submit(delivery, weight=1 + delivery.size // _BYTES_PER_WEIGHT)
+        finally:
+            self._storing -= delivery.size
         outcome = "duplicate" if arrival.duplicate else "conflict" if arrival.conflict else "received"
         DELIVERIES.labels(adapter.name, outcome).inc()
         if arrival.conflict and not arrival.duplicate:

@@ -114,6 +114,8 @@ class HooksSettings:
     max_body: int
     stores: Mapping[str, str]
     workers: int
+    max_queue: int
+    max_queue_age: float
     retention: float
 
 

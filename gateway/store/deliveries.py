@@ -12,7 +12,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from pymongo import UpdateOne
@@ -29,6 +29,8 @@ from gateway.store.delivery_records import (
 )
 
 _DUPLICATE_KEY = 11000
+# Where only the hash of a body was kept, there is nothing to map again.
+_MAPPABLE = {"kept": {"$ne": "hash"}}
 _WITHOUT_BODY = {"request.body": 0}
 
 
@@ -44,14 +46,27 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What is kept of the body of a resolved delivery: the JSON that everybody may see, or its hash alone."""
+
+    kept: Literal["redacted", "hash"]
+    body: bytes = b""
+    decoded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The result of mapping one delivery; resolved ones are deleted at `expires`."""
+    """The result of mapping one delivery; resolved ones are deleted at `expires`.
+
+    `left` is what is kept of the body from now on; None keeps all of it.
+    """
 
     delivery: Delivery
     state: State
     outcomes: Sequence[Outcome]
     revision: str | None
     expires: dt.datetime | None
+    left: Left | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +202,7 @@ class Deliveries:
     async def requeue(self, which: DeliveryFilter, now: dt.datetime) -> int:
         """Have deliveries mapped again; how many there were. What is being mapped right now is repeated."""
         result = await self._collection.update_many(
-            which.condition(),
+            which.condition() | _MAPPABLE,
             {
                 "$set": {"state": State.RECEIVED, "due": now, "attempts": 0, "postponed": 0},
                 "$unset": {"claim": "", "expires": "", "finished": ""},
@@ -223,9 +238,21 @@ class Deliveries:
 
     async def each(self, which: DeliveryFilter, *, limit: int) -> AsyncIterator[Delivery]:
         """Deliveries with their bodies, oldest first, one at a time."""
-        rows = self._collection.find(which.condition(), batch_size=20)
+        rows = self._collection.find(which.condition() | _MAPPABLE, batch_size=20)
         async for row in rows.sort([("received", 1), ("_id", 1)]).limit(limit):
             yield delivery_of(row)
+
+    async def queue(self, now: dt.datetime, *, most: int) -> tuple[int, float]:
+        """How many deliveries are to be mapped (counted up to `most` + 1), and for how many seconds the one
+        has been due that waits longest.
+        """
+        waiting = {"due": {"$exists": True}}
+        depth = await self._collection.count_documents(waiting, limit=most + 1, hint="due")
+        overdue = self._collection.find({"due": {"$lte": now}}, {"due": 1}).sort("due", 1).limit(1)
+        age = 0.0
+        async for row in overdue:
+            age = (now - row["due"]).total_seconds()
+        return depth, age
 
     async def counts(self) -> dict[tuple[str, str], int]:
         """How many deliveries there are by (adapter, state)."""
@@ -244,6 +271,8 @@ def _finishing(result: Finished, now: dt.datetime) -> UpdateOne:
     }
     if result.expires is not None:
         values["expires"] = result.expires
+    if result.left is not None:
+        values |= {"request.body": result.left.body, "decoded": result.left.decoded, "kept": result.left.kept}
     return UpdateOne(
         {"_id": result.delivery.id, "claim": result.delivery.claim},
         {"$set": values, "$unset": {"due": "", "claim": ""}},

@@ -62,7 +62,8 @@ class Delivery:
 
     `body` holds the bytes as they came; where `decoded`, it is the payload as JSON, without what the mapping
     drops for privacy. `digest` is the SHA-256 of the bytes as they came. `claim` is whose work it is, until
-    `due`. `attempts` less `postponed` is how often a process took it and did not give it back.
+    `due`. `kept` says what is left of the body. `attempts` less `postponed` is how often a process took
+    it and did not give it back.
     """
 
     id: UUID
@@ -87,6 +88,7 @@ class Delivery:
     finished: dt.datetime | None = None
     outcomes: tuple[Outcome, ...] = ()
     size: int = 0
+    kept: str = "whole"
 
 
 def delivery_id(adapter: str, key: str) -> UUID:
@@ -157,6 +159,7 @@ def delivery_of(row: Mapping[str, Any]) -> Delivery:
         finished=row.get("finished"),
         outcomes=tuple(_outcome(item) for item in row["outcomes"]),
         size=row["size"],
+        kept=row.get("kept", "whole"),
     )
 
 

@@ -74,6 +74,10 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_state", "state", "received", "_id"),
         _index("expiry", "expires", expireAfterSeconds=0),
     ],
+    "delivery_hours": [
+        _index("by_hour", "_id.hour", "_id.adapter"),
+        _index("by_adapter", "_id.adapter", "_id.hour"),
+    ],
     "courses": [_index("by_created", "created", "_id"), _index("by_tag", "tags", "created", "_id")],
     "course_imports": [_index("expiry", "expires", expireAfterSeconds=0)],
     "course_versions": [_index("by_course", "course", "number", unique=True)],

@@ -12,6 +12,7 @@ from gateway.store.course_imports import CourseImports
 from gateway.store.courses import Courses
 from gateway.store.credentials import Credentials
 from gateway.store.deliveries import Deliveries
+from gateway.store.delivery_hours import DeliveryHours
 from gateway.store.documents import Documents
 from gateway.store.indexes import create_indexes
 from gateway.store.knowledge import Activities, Persons
@@ -43,6 +44,7 @@ class Store:
         self.activities = Activities(self._database)
         self.persons = Persons(self._database)
         self.deliveries = Deliveries(self._database)
+        self.delivery_hours = DeliveryHours(self._database)
         self.credentials = Credentials(self._database)
         self.tokens = Tokens(self._database)
         self.courses = Courses(self._database)

@@ -42,6 +42,7 @@ async def receive(request: web.Request) -> web.Response:
         request[SHOWN_PATH] = f"/hooks/{request.match_info['adapter']}/***"
     receiving = _receiving(request)
     adapter = receiving.adapter(request.match_info["adapter"])
+    receiving.admit(adapter, _remote(request))
     limits = request.config_dict[SETTINGS].limits
     try:
         body = await read_body(request, limit=receiving.largest_body(adapter), timeout=limits.body_timeout)
@@ -89,7 +90,6 @@ async def _client(request: web.Request) -> Client | None:
 
 
 def _as_sent(request: web.Request, body: bytes) -> Request:
-    settings = request.config_dict[SETTINGS]
     query = request.raw_path.partition("?")[2].partition("#")[0]
     return Request(
         method=request.method,
@@ -98,10 +98,13 @@ def _as_sent(request: web.Request, body: bytes) -> Request:
         query=tuple(parse_qsl(query, keep_blank_values=True)),
         body=body,
         received_at=utc_now(),
-        remote=remote_address(
-            request.remote, request.headers.getall("X-Forwarded-For", []), settings.server.trusted_proxies
-        ),
+        remote=_remote(request),
     )
+
+
+def _remote(request: web.Request) -> str | None:
+    trusted = request.config_dict[SETTINGS].server.trusted_proxies
+    return remote_address(request.remote, request.headers.getall("X-Forwarded-For", []), trusted)
 
 
 def remote_address(

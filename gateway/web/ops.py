@@ -22,16 +22,28 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """200 when every store answers, otherwise 503 and which of them do not."""
     stores: dict[str, str] = {}
+    refusing: dict[str, str] = {}
+    silent: list[str] = []
     for name, services in request.config_dict[SERVICES].items():
         try:
             with translating():
                 await services.store.ping()
             stores[name] = "ready"
+            silent += [one.adapter for one in await services.hooks.hours.silences() if one.alarm]
         except Unavailable as error:
             stores[name] = error.message
+        if (reason := services.hooks.receiving.refusing) is not None:
+            refusing[name] = reason
     ready = all(state == "ready" for state in stores.values())
     headers = {} if ready else {"Retry-After": "2"}
-    body = {"status": "ready" if ready else "not ready", "version": __version__, "stores": stores}
+    # Silent vendors and a full queue are for people: a balancer that takes the process away mends neither.
+    body = {
+        "status": "ready" if ready else "not ready",
+        "version": __version__,
+        "stores": stores,
+        "silent": silent,
+        "refusing": refusing,
+    }
     return _json(body, status=200 if ready else 503, headers=headers)
 
 

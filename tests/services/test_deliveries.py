@@ -64,6 +64,7 @@ class Worker:
             lookups=Lookups(pseudonym_key=b"k"),
             workers=2,
             retention=90 * DAY,
+            hours=services.hooks.hours,
             clock=lambda: self.now,
         )
 

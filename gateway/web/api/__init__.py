@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.keys import SETTINGS
-from gateway.web.api import courses, deliveries, openapi, registrations, schemas, sessions
+from gateway.web.api import courses, deliveries, delivery_hours, openapi, registrations, schemas, sessions
 
 
 def add_routes(app: web.Application) -> None:
@@ -54,6 +54,7 @@ def add_routes(app: web.Application) -> None:
             web.post(f"{base}/sessions/{{session}}/abandon", sessions.abandon),
         ]
     )
+    delivery_hours.add_routes(app, base)
     deliveries.add_routes(app, base)
     openapi.add_routes(app, base)
     schemas.add_routes(app, base)

@@ -13,7 +13,7 @@ from adapters.receive.decode import Undecodable
 from gateway.errors import BadRequest
 from gateway.services.access import Scope
 from gateway.services.deliveries import MOST_REHEARSED, Page, Sample
-from gateway.services.delivery_views import rehearsal, summary, whole
+from gateway.services.delivery_views import rehearsal, silence, summary, whole
 from gateway.services.hooks import Hooks
 from gateway.services.services import utc_now
 from gateway.store.deliveries import DeliveryFilter
@@ -75,6 +75,7 @@ async def replay(request: web.Request) -> web.Response:
 async def mappings(request: web.Request) -> web.Response:
     """The adapters of this process: which mapping they run, or why they receive nothing."""
     hooks = await _hooks(request)
+    silences = {one.adapter: silence(one) for one in await hooks.hours.silences()}
     return answer(
         {
             "mappings": [
@@ -85,6 +86,7 @@ async def mappings(request: web.Request) -> web.Response:
                     "version": adapter.mapping.version if adapter.mapping else None,
                     "revision": adapter.mapping.revision if adapter.mapping else None,
                     "warnings": [str(lint) for lint in adapter.mapping.lints] if adapter.mapping else [],
+                    "silence": silences.get(adapter.name),
                 }
                 for adapter in hooks.mappings.adapters
             ]
@@ -144,8 +146,8 @@ def _filter(fields: Fields) -> DeliveryFilter:
     return DeliveryFilter(
         adapter=adapter,
         states=_states(fields),
-        since=_moment(fields, "since"),
-        until=_moment(fields, "until"),
+        since=moment(fields, "since"),
+        until=moment(fields, "until"),
         conflict=None if conflict is None else conflict in (True, "true"),
     )
 
@@ -161,7 +163,8 @@ def _states(fields: Fields) -> tuple[State, ...]:
     return tuple(map(State, words))
 
 
-def _moment(fields: Fields, name: str) -> dt.datetime | None:
+def moment(fields: Fields, name: str) -> dt.datetime | None:
+    """A time among fields; None if it is not given, or no time."""
     given = fields.get(name)
     if given is None:
         return None

@@ -71,7 +71,8 @@ class Mappings:
 
     def key_urls(self) -> set[str]:
         """The key sets that ready adapters verify with."""
-        receivers = (one.mapping.receiver for one in self._adapters.values() if one.mapping is not None)
+        ready = (one for one in self._adapters.values() if one.problem is None)
+        receivers = (one.mapping.receiver for one in ready if one.mapping is not None)
         return {url for receiver in receivers if receiver is not None for url in receiver.key_urls}
 
     def load(self) -> None:
@@ -86,10 +87,16 @@ class Mappings:
         self._adapters = loaded
 
     def report(self) -> None:
-        """Log what is ready and what is not."""
+        """Log what is ready and what is not; those that nobody gave any secret share one line."""
         if not self.folder.is_dir():
             log.warning("no mappings folder", folder=str(self.folder))
+        unused = [adapter.name for adapter in self.adapters if _nobody_set_up(adapter)]
+        if unused:
+            hint = "GET /api/v1/mappings says which secrets each of them needs"
+            log.info("adapters not set up", adapters=", ".join(unused), hint=hint)
         for adapter in self.adapters:
+            if adapter.name in unused:
+                continue
             if adapter.problem is not None:
                 log.error("adapter not ready", adapter=adapter.name, problem=adapter.problem)
             elif adapter.mapping is not None:
@@ -119,3 +126,10 @@ class Mappings:
         return Adapter(
             name=path.stem, file=path, mapping=None, problem=f"{first}{more}", secrets=lambda _: None
         )
+
+
+def _nobody_set_up(adapter: Adapter) -> bool:
+    """Whether an adapter lacks all of its secrets: shipped, but not used here."""
+    if adapter.mapping is None or adapter.problem is None:
+        return False
+    return not any(adapter.secrets(name) for name in adapter.mapping.secrets)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
+from gateway.services.working import enduring
 from gateway.store import writers
 from gateway.store.store import Store
 from gateway.store.writers import Writer
@@ -26,7 +27,7 @@ async def pair(database: Database) -> tuple[Writer, Writer]:
 
 @asynccontextmanager
 async def kept(writer: Writer) -> AsyncIterator[None]:
-    task = asyncio.create_task(writer.keep())
+    task = asyncio.create_task(enduring("floors", writer.keep))  # hears a cancellation that comes in a send
     await asyncio.sleep(0)
     try:
         yield

@@ -23,12 +23,13 @@ from gateway.store.connection import Client
 from gateway.store.secrets import shared_secret
 from gateway.store.store import Store
 from gateway.web import admin, api, cmi5, content, hooks, oauth, ops, xapi
+from gateway.web.connections import Manners, Runner
 from gateway.web.cors import Cors
 from gateway.web.errors import errors_to_json
 from gateway.web.origins import CONTENT_PORT, ContentPort
 from gateway.web.outgoing import HttpFetcher
 from gateway.web.requests import request_id
-from gateway.xapi.versions import Version
+from gateway.xapi.versions import HEADER, Version
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,8 @@ class CannotListen(GatewayError):
 
 
 _NOTE_USE_EVERY = 30.0  # seconds
+# Where the LRS is, and the version of answers to requests that name none.
+_MOUNTS = (("/v1/xapi", Version.V1), ("/xapi", Version.V2))
 
 
 async def open_services(settings: Settings, client: Client) -> dict[str, Services]:
@@ -73,7 +76,7 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
     app[TOKENS] = TokenIssuer(app[ACCESS], default.tokens, clock=utc_now)
     cors = Cors(settings.cors.allow_origins)
     base = settings.server.base_path
-    for path, version in (("/v1/xapi", Version.V1), ("/xapi", Version.V2)):
+    for path, version in _MOUNTS:
         app.add_subapp(f"{base}{path}", xapi.subapp(f"{base}{path}", version, cors))
     oauth.add_routes(app)
     hooks.add_routes(app)
@@ -107,18 +110,32 @@ async def serving(settings: Settings, client: Client, *, share_port: bool) -> As
             yield port, content_port
 
 
-@contextlib.asynccontextmanager
-async def _listening(
-    app: web.Application, settings: Settings, port: int, share_port: bool
-) -> AsyncIterator[int]:
-    """Serve one application until left; the port it listens on."""
-    runner = web.AppRunner(
+def make_runner(app: web.Application, settings: Settings) -> web.AppRunner:
+    """Runs an application on connections that are treated as the settings say."""
+    base = settings.server.base_path
+
+    def headers(path: str) -> Mapping[str, str]:
+        for mount, version in _MOUNTS:
+            if f"{path}/".startswith(f"{base}{mount}/"):
+                return {HEADER: version.answer}
+        return {}
+
+    return Runner(
         app,
+        Manners(head_timeout=settings.limits.head_timeout, headers=headers),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=settings.server.shutdown_grace,
         keepalive_timeout=settings.limits.idle_timeout,
     )
+
+
+@contextlib.asynccontextmanager
+async def _listening(
+    app: web.Application, settings: Settings, port: int, share_port: bool
+) -> AsyncIterator[int]:
+    """Serve one application until left; the port it listens on."""
+    runner = make_runner(app, settings)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.server.host, port, backlog=1024, reuse_port=share_port or None)

@@ -89,6 +89,12 @@ class Conflict(GatewayError):
     status, code = 409, "conflict"
 
 
+class TooSlow(GatewayError):
+    """The request did not come in the time it is given."""
+
+    status, code = 408, "too_slow"
+
+
 class PreconditionFailed(GatewayError):
     """If-Match or If-None-Match did not hold."""
 
@@ -99,6 +105,18 @@ class TooLarge(GatewayError):
     """A body, part or document beyond its configured limit."""
 
     status, code = 413, "too_large"
+
+
+class AddressTooLong(GatewayError):
+    """A request line that is longer than is read."""
+
+    status, code = 414, "too_large"
+
+
+class HeadTooLarge(GatewayError):
+    """A header that is longer than is read."""
+
+    status, code = 431, "too_large"
 
 
 class UnsupportedMediaType(GatewayError):

@@ -17,7 +17,7 @@ from aiohttp import ClientSession, DummyCookieJar, web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from gateway.app import build_app, open_services
+from gateway.app import build_app, make_runner, open_services
 from gateway.keys import ACCESS
 from gateway.services.services import Services
 from gateway.settings import Settings, load
@@ -34,7 +34,8 @@ Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
 def settings_for(database: str, **flags: object) -> Settings:
     """The default settings with a database, and further options by name: `xapi__page_size=2`."""
     given = {name.replace("__", ".", 1): value for name, value in flags.items()}
-    return load(None, {}, {"mongo.database": database, "server.port": 0, "server.content_port": 0} | given)
+    defaults = {"server.port": 0, "server.content_port": 0, "server.shutdown_grace": "5s"}
+    return load(None, {}, {"mongo.database": database} | defaults | given)
 
 
 def basic(key: str, secret: str) -> str:
@@ -170,7 +171,7 @@ async def running(mongo: Client, settings: Settings) -> AsyncIterator[Gateway]:
     if await main.store.credentials.get(KEY) is None:
         await create_credential(main.store, KEY, SECRET, "all")
     app = build_app(settings, services)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+    runner = make_runner(app, settings)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

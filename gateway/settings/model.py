@@ -99,7 +99,9 @@ class XapiSettings:
 class LimitsSettings:
     max_body: int
     idle_timeout: float
+    head_timeout: float
     body_timeout: float
+    body_rate: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

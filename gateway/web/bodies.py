@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 
-from gateway.errors import BadRequest, TooLarge
+from gateway.errors import BadRequest, TooLarge, TooSlow
+from gateway.keys import SETTINGS
 
 
-async def read_body(request: web.Request, *, limit: int, timeout: float) -> bytes:
-    """The whole body. Raises TooLarge beyond `limit` bytes (after decompression), BadRequest when it breaks
-    off or pauses for longer than `timeout` seconds.
+class Pace:
+    """How long to wait for the next bytes of a body: neither may a pause be long, nor may a client drip bytes
+    into a connection for hours.
+    """
+
+    def __init__(self, request: web.Request) -> None:
+        limits = request.config_dict[SETTINGS].limits
+        self._pause = limits.body_timeout
+        self._rate = limits.body_rate
+        self._begun = time.monotonic()
+
+    def patience(self, received: int) -> float:
+        """Seconds to wait for more when so many bytes are there; zero or less when they took too long."""
+        whole = self._pause + received / self._rate
+        return min(self._pause, self._begun + whole - time.monotonic())
+
+    def error(self) -> TooSlow:
+        """What to answer when patience is over."""
+        return TooSlow(
+            f"the body paused for more than {self._pause:g} seconds, or came at less than {self._rate} bytes "
+            "a second"
+        )
+
+
+async def read_body(request: web.Request, *, limit: int) -> bytes:
+    """The whole body. Raises TooLarge beyond `limit` bytes (after decompression), TooSlow as the settings
+    say, and BadRequest when it breaks off.
     """
     announced = request.content_length
     if announced is not None and announced > limit:
@@ -21,9 +47,10 @@ async def read_body(request: web.Request, *, limit: int, timeout: float) -> byte
         return b""
     chunks: list[bytes] = []
     size = 0
+    pace = Pace(request)
     try:
         while True:
-            chunk = await _some(request.content, timeout)
+            chunk = await _some(request.content, pace, size)
             if not chunk:
                 return b"".join(chunks)
             size += len(chunk)
@@ -31,13 +58,13 @@ async def read_body(request: web.Request, *, limit: int, timeout: float) -> byte
                 raise TooLarge(f"the body has more than {limit} bytes, the most that is taken here")
             chunks.append(chunk)
     except TimeoutError:
-        raise BadRequest(f"the body paused for more than {timeout:g} seconds") from None
+        raise pace.error() from None
     except (BadHttpMessage, web.RequestPayloadError) as error:
         raise BadRequest(f"the body cannot be read: {error}") from None
 
 
-async def _some(content: StreamReader, timeout: float) -> bytes:
+async def _some(content: StreamReader, pace: Pace, received: int) -> bytes:
     if content.is_eof():  # all has arrived, as small bodies have: no need for a timer
         return content.read_nowait()
-    async with asyncio.timeout(timeout):
+    async with asyncio.timeout(pace.patience(received)):
         return await content.readany()

@@ -43,9 +43,8 @@ async def receive(request: web.Request) -> web.Response:
     receiving = _receiving(request)
     adapter = receiving.adapter(request.match_info["adapter"])
     receiving.admit(adapter, _remote(request))
-    limits = request.config_dict[SETTINGS].limits
     try:
-        body = await read_body(request, limit=receiving.largest_body(adapter), timeout=limits.body_timeout)
+        body = await read_body(request, limit=receiving.largest_body(adapter))
     except TooLarge as error:
         receiving.note_refused(adapter.name, error.message)
         raise

@@ -17,10 +17,9 @@ from gateway.xapi import media_types
 
 async def token(request: web.Request) -> web.Response:
     """Takes a form with `grant_type=client_credentials`, and the client in the form or by HTTP Basic."""
-    limits = request.config_dict[SETTINGS].limits
     if media_types.media_type(request.headers.get("Content-Type")) != media_types.FORM:
         return _error("invalid_request", f"send {media_types.FORM}")
-    body = await read_body(request, limit=limits.max_body, timeout=limits.body_timeout)
+    body = await read_body(request, limit=request.config_dict[SETTINGS].limits.max_body)
     try:
         fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20)
     except ValueError:

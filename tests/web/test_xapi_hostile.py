@@ -212,7 +212,7 @@ async def test_a_client_that_pauses_for_too_long_is_answered(serve: Serve) -> No
         for framing in (("Content-Length: 100",), ("Transfer-Encoding: chunked",)):
             start = head("POST /xapi/statements", "Content-Type: application/json", *framing)
             answer = await gateway.raw(start + (b"{" if "Length" in framing[0] else b"1\r\n{\r\n"))
-            assert answer.startswith(b"HTTP/1.1 400 "), answer
+            assert answer.startswith(b"HTTP/1.1 408 "), answer
             assert b"paused for more than 1 seconds" in answer
 
 

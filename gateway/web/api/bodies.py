@@ -140,8 +140,7 @@ class Fields:
 
 async def read_fields(request: web.Request, known: Collection[str], *, optional: bool = False) -> Fields:
     """The JSON object that a request carries; with `optional`, no body is an empty one."""
-    limits = request.config_dict[SETTINGS].limits
-    body = await read_body(request, limit=limits.max_body, timeout=limits.body_timeout)
+    body = await read_body(request, limit=request.config_dict[SETTINGS].limits.max_body)
     if optional and not body.strip():
         return Fields({}, known)
     value = strict_json.parse(body).value

@@ -173,10 +173,9 @@ async def override(request: web.Request) -> web.Response:
 
 
 async def _import(request: web.Request, services: Services, course: UUID | None) -> web.Response:
-    settings, base = request.config_dict[SETTINGS], addresses(request).gateway
-    limit, timeout = settings.cmi5.max_package, settings.limits.body_timeout
+    limit, base = request.config_dict[SETTINGS].cmi5.max_package, addresses(request).gateway
     if _wants_a_job(request):
-        file = await spooled_file(request, limit=limit, timeout=timeout)
+        file = await spooled_file(request, limit=limit)
         try:
             job = await services.course_imports.start(file, base=base, course=course)
         except BaseException:
@@ -187,7 +186,7 @@ async def _import(request: web.Request, services: Services, course: UUID | None)
         told.headers[hdrs.LOCATION] = url
         told.headers["Preference-Applied"] = "respond-async"
         return told
-    async with uploaded_file(request, limit=limit, timeout=timeout) as file:
+    async with uploaded_file(request, limit=limit) as file:
         if course is None:
             imported = await services.courses.create(file, base=base)
         else:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from aiohttp import hdrs, web
 
 from gateway.errors import BadRequest
-from gateway.keys import SERVICES, SETTINGS
+from gateway.keys import SERVICES
 from gateway.services.access import Scope
 from gateway.services.course_views import (
     enrolled,
@@ -100,8 +100,7 @@ async def enrol(request: web.Request) -> web.Response:
         query.wrong("homePage", "an absolute URL")
     query.finish()
     await services.courses.get(course)
-    settings = request.config_dict[SETTINGS].limits
-    content = await read_upload(request, limit=_LARGEST_TABLE, timeout=settings.body_timeout, kinds=_TABLES)
+    content = await read_upload(request, limit=_LARGEST_TABLE, kinds=_TABLES)
     done = await services.enrolments.enrol(course, content, home_page=home_page, dry_run=dry_run)
     return answer(enrolled(done, dry_run=dry_run))
 

@@ -12,6 +12,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from gateway.errors import BadRequest, Invalid, Problem, TooLarge
+from gateway.web.bodies import Pace
 from gateway.xapi import media_types
 
 ACCEPTED = (
@@ -27,37 +28,36 @@ _BLOCK = 1024 * 1024
 
 
 @contextlib.asynccontextmanager
-async def uploaded_file(request: web.Request, *, limit: int, timeout: float) -> AsyncIterator[BinaryIO]:
+async def uploaded_file(request: web.Request, *, limit: int) -> AsyncIterator[BinaryIO]:
     """The course that a request carries, as its body or as the first file of a form.
 
-    Raises TooLarge beyond `limit` bytes, Invalid for a type that no course has, BadRequest when the upload
-    breaks off or pauses for longer than `timeout` seconds.
+    Raises TooLarge beyond `limit` bytes, Invalid for a type that no course has, TooSlow as the settings say,
+    and BadRequest when the upload breaks off.
     """
-    with await spooled_file(request, limit=limit, timeout=timeout) as file:
+    with await spooled_file(request, limit=limit) as file:
         yield file
 
 
-async def spooled_file(
-    request: web.Request, *, limit: int, timeout: float, kinds: Sequence[str] = ACCEPTED
-) -> BinaryIO:
+async def spooled_file(request: web.Request, *, limit: int, kinds: Sequence[str] = ACCEPTED) -> BinaryIO:
     """As `uploaded_file`, but the file is the caller's, to be closed when it is done with."""
     announced = request.content_length
     if announced is not None and announced > limit:
         raise TooLarge(f"the upload has {announced} bytes; at most {limit} are taken here")
+    pace = Pace(request)
     file: BinaryIO = await asyncio.to_thread(tempfile.TemporaryFile)
     try:
-        await _spool(_chunks(request, kinds), file, limit, timeout)
+        await _spool(_chunks(request, kinds), file, limit, pace)
     except BaseException as error:
         file.close()
         if isinstance(error, TimeoutError):
-            raise BadRequest(f"the upload paused for more than {timeout:g} seconds") from None
+            raise pace.error() from None
         if isinstance(error, BadHttpMessage | web.RequestPayloadError | ValueError | AssertionError):
             raise BadRequest(f"the upload cannot be read: {error}") from None
         raise
     return file
 
 
-async def read_upload(request: web.Request, *, limit: int, timeout: float, kinds: Sequence[str]) -> bytes:
+async def read_upload(request: web.Request, *, limit: int, kinds: Sequence[str]) -> bytes:
     """A smaller file, whole: the body of one of these `kinds`, or the first file of a form.
 
     Raises as `uploaded_file` does.
@@ -66,15 +66,15 @@ async def read_upload(request: web.Request, *, limit: int, timeout: float, kinds
     if kind not in (*kinds, _MULTIPART):
         message = f"is {kind}; expected {kinds[0]} or {_MULTIPART}"
         raise Invalid(f"Content-Type {message}", problems=[Problem("Content-Type", "API", message)])
-    with await spooled_file(request, limit=limit, timeout=timeout, kinds=kinds) as file:
+    with await spooled_file(request, limit=limit, kinds=kinds) as file:
         file.seek(0)
         return file.read()
 
 
-async def _spool(chunks: AsyncIterator[bytes], file: BinaryIO, limit: int, timeout: float) -> None:
+async def _spool(chunks: AsyncIterator[bytes], file: BinaryIO, limit: int, pace: Pace) -> None:
     block, size = bytearray(), 0
     while True:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(pace.patience(size)):
             chunk = await anext(chunks, b"")
         size += len(chunk)
         if size > limit:

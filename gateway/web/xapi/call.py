@@ -43,10 +43,7 @@ class Call:
         parameters = _parameters(request)
         headers = _LowerCase(request)
         if alternate.is_alternate(request.method, parameters):
-            settings = request.config_dict[SETTINGS]
-            body = await read_body(
-                request, limit=settings.xapi.max_body, timeout=settings.limits.body_timeout
-            )
+            body = await read_body(request, limit=request.config_dict[SETTINGS].xapi.max_body)
             effective = alternate.unwrap(
                 parameters=parameters,
                 fields=alternate.form_fields(body),
@@ -80,8 +77,7 @@ class Call:
         """The body, up to `limit` bytes."""
         if self.folded_body is not None:
             return self.folded_body
-        timeout = self.request.config_dict[SETTINGS].limits.body_timeout
-        return await read_body(self.request, limit=limit, timeout=timeout)
+        return await read_body(self.request, limit=limit)
 
     @property
     def content_type(self) -> str | None:

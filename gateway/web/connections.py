@@ -1,0 +1,143 @@
+"""Connections of clients: what cannot be read as HTTP gets the gateway's own answer, and so does what comes
+too slowly.
+
+aiohttp answers a request that it cannot parse by itself, as plain text, before any application is asked, and
+waits for the rest of a request's head as long as for a new request. Both are decided in `RequestHandler`, its
+object for one connection; this is one with other answers. It touches attributes that aiohttp does not
+promise, and tests/web/test_connections.py holds it against the version in use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import _ErrInfo
+
+from gateway.errors import AddressTooLong, BadRequest, GatewayError, HeadTooLarge, TooSlow
+from gateway.web.errors import error_response
+
+log = structlog.get_logger(__name__)
+
+_SHOWN = 200
+_REQUEST_LINE = 2048  # bytes kept of what a connection sent last, to know what it asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """How connections are treated: seconds that the head of a request may take, and the headers that an
+    answer at a path has even if the request could not be read.
+    """
+
+    head_timeout: float
+    headers: Callable[[str], Mapping[str, str]]
+
+
+class Runner(web.AppRunner):
+    """Runs an application on such connections."""
+
+    def __init__(self, app: web.Application, manners: Manners, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._manners = manners
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        server = _Server(made.request_handler, request_factory=made.request_factory, **made._kwargs)
+        server.manners = self._manners
+        return server
+
+
+class _Server(web.Server):
+    manners: Manners
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, self.manners, loop=self._loop, **self._kwargs)
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ("_begun", "_late", "_manners")
+
+    def __init__(self, server: web.Server, manners: Manners, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._manners = manners
+        self._begun = b""
+        self._late: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._late is None and self._is_idle():
+            self._begun = data[:_REQUEST_LINE]
+        super().data_received(data)
+        if self._late is not None:
+            if not self._is_idle():
+                self._late.cancel()
+                self._late = None
+        elif self._is_idle():  # the head is not complete; most are, and cost no timer
+            self._late = self._loop.call_later(self._manners.head_timeout, self._give_up)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        super().connection_lost(exc)
+
+    def _is_idle(self) -> bool:
+        return self._waiter is not None and not self._waiter.done()
+
+    def _give_up(self) -> None:
+        self._late = None
+        if self._waiter is not None and not self._waiter.done():
+            seconds = self._manners.head_timeout
+            error = TooSlow(f"the head of the request took more than {seconds:g} seconds")
+            self._messages.append((_ErrInfo(status=408, exc=error, message=error.message), EMPTY_PAYLOAD))
+            self._waiter.set_result(None)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if resp.status == TooSlow.status:
+            self._lingering_time = 0.0  # whoever did not send in time is not waited for any longer
+        return await super().finish_response(request, resp, start_time)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to a request that cannot be read, in the shape of all errors; the connection ends."""
+        if status >= 500:
+            return super().handle_error(request, status, exc, message)
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of another answer was sent already")
+        error = _as_error(exc, message or "", self._begun)
+        log.info("request cannot be read", remote=request.remote, error=error.message)
+        response = error_response(error)
+        response.headers.update(self._manners.headers(_path(self._begun)))
+        response.force_close()
+        return response
+
+
+def _as_error(exc: BaseException | None, message: str, begun: bytes) -> GatewayError:
+    if isinstance(exc, GatewayError):
+        return exc
+    if isinstance(exc, LineTooLong):
+        limit = exc.args[1]
+        if b"\n" in begun:
+            return HeadTooLarge(f"a header is longer than the {limit} bytes that are read")
+        return AddressTooLong(f"the address is longer than the {limit} bytes that are read")
+    # aiohttp goes on to quote the bytes, over several lines.
+    reason = message.partition("\n")[0].strip().rstrip(":.")[:_SHOWN]
+    return BadRequest(f"the request is no HTTP that can be read: {reason}")
+
+
+def _path(begun: bytes) -> str:
+    """The path that a request's first line names, empty where there is none."""
+    words = begun.partition(b"\r\n")[0].split(b" ")
+    return words[1].partition(b"?")[0].decode("ascii", "replace") if len(words) > 1 else ""

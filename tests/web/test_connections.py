@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from tests.gateway import VERSION_HEADER, Gateway
+from tests.web.test_xapi_hostile import head
+
+Serve = Callable[..., AbstractAsyncContextManager[Gateway]]
+
+ABOUT = b"GET /xapi/about HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def read(answer: bytes) -> tuple[int, dict[str, str], Any]:
+    """Status, headers by lower-case name, and JSON of one answer."""
+    lines, _, body = answer.partition(b"\r\n\r\n")
+    first, *rest = lines.decode().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
+    assert len(body) == int(headers["content-length"]), answer
+    return int(first.split()[1]), headers, json.loads(body)
+
+
+async def test_what_is_no_http_is_answered_like_any_other_error(gateway: Gateway) -> None:
+    long = b"a" * 9000
+    cases = {
+        b"GET\r\n\r\n": 400,
+        b"GET / HTTP/9.9\r\n\r\n": 400,
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": 400,
+        b"GET /xapi/about HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n": 400,
+        b"GET /xapi/about HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n": 400,
+        b"GET /xapi/about HTTP/1.1\r\nHost: x\r\nX-Long: " + long + b"\r\n\r\n": 431,
+        b"GET /xapi/about?" + long + b" HTTP/1.1\r\nHost: x\r\n\r\n": 414,
+        head("POST /xapi/statements", "Content-Length: -1"): 400,
+        head("POST /xapi/statements", "Content-Length: 1", "Content-Length: 2") + b"{}": 400,
+        head("POST /xapi/statements", "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n": 400,
+    }
+    for request, expected in cases.items():
+        status, headers, body = read(await gateway.raw(request))
+        assert status == expected, (request[:60], status, body)
+        assert headers["content-type"].startswith("application/json")
+        assert body["error"]["code"] == ("bad_request" if status == 400 else "too_large")
+        assert body["error"]["message"]
+        assert body["error"]["problems"] == []
+        assert "\n" not in body["error"]["message"]
+        assert headers.get(VERSION_HEADER.lower()) == ("2.0.0" if b" /xapi/" in request else None)
+
+
+async def test_the_version_of_an_unreadable_request_is_that_of_its_address(serve: Serve) -> None:
+    for base in ("", "/lrs"):
+        async with serve(server__base_path=base) as gateway:
+            for path, version in (
+                ("/v1/xapi/about", "1.0.3"),
+                ("/xapi", "2.0.0"),
+                ("/xapi?x=1", "2.0.0"),
+                ("/xapix", None),
+                ("/healthz", None),
+            ):
+                request = f"GET {base}{path} HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n"
+                _, headers, _ = read(await gateway.raw(request.encode()))
+                assert headers.get(VERSION_HEADER.lower()) == version, path
+
+
+async def test_chunks_that_are_none_are_answered_and_end_the_connection(gateway: Gateway) -> None:
+    request = head("POST /xapi/statements", "Transfer-Encoding: chunked", "Content-Type: application/json")
+    for broken in (b"zz\r\n", b"1\r\n{x\r\n", b"fffffffffffffffffff\r\n"):
+        status, headers, body = read(await gateway.raw(request.replace(b"close", b"keep-alive") + broken))
+        assert (status, headers[VERSION_HEADER.lower()]) == (400, "2.0.0")
+        assert body["error"]["code"] == "bad_request"
+
+
+async def test_a_head_that_comes_too_slowly_is_answered(serve: Serve) -> None:
+    async with serve(limits__head_timeout="1s") as gateway:
+        for begun, version in ((b"G", None), (ABOUT[:-2], "2.0.0")):
+            status, headers, body = read(await gateway.raw(begun))
+            assert (status, body["error"]["code"]) == (408, "too_slow")
+            assert "more than 1 seconds" in body["error"]["message"]
+            assert headers.get(VERSION_HEADER.lower()) == version
+
+
+async def test_dripping_bytes_into_a_head_gains_no_time(serve: Serve) -> None:
+    async with serve(limits__head_timeout="1s") as gateway, asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection(gateway.host, gateway.port)
+        # Not before the second request of the connection, so that the first one did not change anything.
+        writer.write(ABOUT)
+        assert b"200" in await reader.readuntil(b"\r\n\r\n")
+        await reader.readuntil(b"}")
+        writer.write(ABOUT[:-2])
+        answer = asyncio.create_task(reader.read())
+        while not answer.done():
+            writer.write(b"X: y\r\n")
+            await asyncio.sleep(0.05)
+        assert read(await answer)[0] == 408
+        writer.close()
+
+
+async def test_requests_that_come_in_pieces_are_answered_all_the_same(serve: Serve) -> None:
+    async with serve(limits__head_timeout="30s") as gateway, asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection(gateway.host, gateway.port)
+        for _ in range(3):
+            for start in range(0, len(ABOUT), 7):
+                writer.write(ABOUT[start : start + 7])
+                await writer.drain()
+                await asyncio.sleep(0.001)
+            assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+            await reader.readuntil(b"}")
+        writer.close()
+
+
+async def test_a_body_that_drips_is_given_up(serve: Serve) -> None:
+    async with serve(limits__body_timeout="1s", limits__body_rate="1MiB") as gateway:
+        reader, writer = await asyncio.open_connection(gateway.host, gateway.port)
+        writer.write(
+            head("POST /xapi/statements", "Content-Type: application/json", "Content-Length: 100000")
+        )
+        answer = asyncio.create_task(reader.readuntil(b"}}"))
+        while not answer.done():
+            writer.write(b" ")
+            await asyncio.sleep(0.05)
+        status, headers, body = read(await answer)
+        assert (status, headers[VERSION_HEADER.lower()]) == (408, "2.0.0")
+        assert "less than 1048576 bytes a second" in body["error"]["message"]
+        writer.close()

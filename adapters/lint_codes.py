@@ -93,6 +93,7 @@ CODES: dict[str, Code] = {
     ),
     "E205": Code("not true or false", "`success` and `completion` are booleans; YAML's `yes` is text here."),
     "E206": Code("not an interaction type", "xAPI has ten of them."),
+    "E207": Code("a statement without actor, verb or object", "xAPI wants all three of every statement."),
     "E308": Code(
         "a secret written into the file", "Write `${ secret('NAME') }`; the value comes from the environment."
     ),

@@ -60,6 +60,9 @@ def load_mapping(text: str, name: str, *, files: Files | None = None, tracing: b
     loader = _Loader(node, shared, files, tracing=tracing)
     mapping = loader.load(name, cache(lambda: load_mapping(text, name, files=files, tracing=True)))
     found = _sorted([*lints, *shared.lints, *loader.collected.lints, *mapping.lints])
+    if any(lint.level == "error" and lint.code != "E207" for lint in found):
+        # What is missing may stand where something else is wrong.
+        found = [lint for lint in found if lint.code != "E207"]
     if any(lint.level == "error" for lint in found):
         raise MappingError(found)
     return replace(mapping, lints=tuple(found))

@@ -224,6 +224,7 @@ class RuleLoader:
         body = {name: value for name, value in node.items.items() if name not in STATEMENT_CONTROL}
         template = replace(node, items=body)
         self.shapes.check(template, "statement")
+        self.shapes.complete(template, node.place)
         before = env.collected.leaves
         compiled = self.canonical.statement(template, inner)
         return StatementPlan(

@@ -22,7 +22,7 @@ from adapters.grammar import STATEMENT
 from adapters.interpolation import Piece, pieces
 from adapters.lints import Lint, suggest
 from adapters.shorthand import ACTIVITY_KEYS, GROUPINGS
-from adapters.vocabulary import Vocabulary, is_iri
+from adapters.vocabulary import Vocabulary, is_iri, nearest
 from adapters.yaml_source import ListNode, MapNode, Node, Place, ScalarNode, walk
 
 _ACTIVITY = dict.fromkeys(ACTIVITY_KEYS, "") | {
@@ -112,6 +112,11 @@ _PERSONAL = re.compile(
     r"(first|last|full|given|family|user|display)_?name|(phone|mobile)(_?number)?|birth_?da(y|te))"
 )
 _HIDING = frozenset({"hash", "hmac_pseudonym", "sha1_mailto", "has", "empty", "size", "uuid5"})
+_MISSING = {
+    "actor": "name the learner under `identity:` and write actor: ${ identity.NAME }",
+    "verb": "a word such as completed, or an IRI",
+    "object": "what it is about: object: { id: …, type: … }",
+}
 _LINK = {"Agent", "Group", "StatementRef", "SubStatement"}
 
 
@@ -154,6 +159,14 @@ class ShapeChecker:
                 self.check(node.items["value"], shape)
         else:
             self.mapping(node, shape)
+
+    def complete(self, node: MapNode, place: Place) -> None:
+        """E207: a statement without something that xAPI always wants."""
+        if "$use" in node.items or any("${" in key for key in node.items):
+            return
+        for key in ("actor", "verb", "object"):
+            if key not in node.items:
+                self.lints.append(place.lint("E207", f"the statement has no {key}", help=_MISSING[key]))
 
     def mapping(self, node: MapNode, shape: str) -> None:
         used = node.items.get("$use")
@@ -250,7 +263,7 @@ class ShapeChecker:
             return
         place = node.within(offset, max(length, 1))
         if not is_iri(word):
-            message = f"{shape} {word!r} is not in the vocabulary{suggest(word, known)}"
+            message = f"{shape} {word!r} is not in the vocabulary{nearest(word, known)}"
             self.lints.append(place.lint("E201", message))
         elif word in self.vocabulary.aliases:
             message = f"{word} is written {self.vocabulary.aliases[word]} in the profiles"

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.expressions.values import EvaluationError, describe, text
-from adapters.lints import suggest
-from adapters.vocabulary import Vocabulary, is_iri
+from adapters.vocabulary import Vocabulary, is_iri, nearest
 
 ACTIVITY_KEYS = frozenset(
     {
@@ -80,7 +79,7 @@ class Shorthand:
             iri = self.vocabulary.verbs.get(written)
             if iri is None:
                 if not is_iri(written):
-                    hint = suggest(written, self.vocabulary.verbs)
+                    hint = nearest(written, self.vocabulary.verbs)
                     raise EvaluationError(
                         f"verb {written[:60]!r} is not in the vocabulary{hint}", code="R104"
                     )
@@ -146,7 +145,7 @@ class Shorthand:
         iri = self.vocabulary.types.get(written)
         if iri is None:
             if not is_iri(written):
-                hint = suggest(written, self.vocabulary.types)
+                hint = nearest(written, self.vocabulary.types)
                 raise EvaluationError(f"type {written[:60]!r} is not in the vocabulary{hint}", code="R104")
             iri = self.vocabulary.aliases.get(written, written)
         return iri

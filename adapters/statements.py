@@ -19,6 +19,7 @@ from adapters.yaml_source import MapNode, Node, Place
 SOURCE_EXTENSION = "https://w3id.org/xapi-gateway/extension/source"
 MAX_STATEMENTS = 1_000
 
+_NO_ACTOR = "name the learner under `identity:` and write actor: ${ identity.NAME }"
 _IDENTIFIERS = ("mbox", "mbox_sha1sum", "openid")
 _WITH_ID = (None, "Activity", "StatementRef")
 
@@ -190,7 +191,9 @@ class Maker:
         """What xAPI requires of every statement, and what the rule requires besides."""
         actor = made.get("actor")
         if actor is None:
-            raise plan.error("missing required actor: no candidate has a value", "actor")
+            if "actor" in plan.places:
+                raise plan.error("missing required actor: no candidate has a value", "actor")
+            raise plan.error("missing required actor", "actor", help=_NO_ACTOR)
         if actor.__class__ is not dict or not _identified(actor):
             hint = "an actor has an account, mbox, mbox_sha1sum or openid"
             raise plan.error("missing required identifier of actor", "actor", help=hint)

@@ -6,7 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 
+from adapters.lints import suggest
 from adapters.yaml_source import MapNode, plain, read_yaml
+
+# What vendors say, and the word of the profiles for it.
+_USUAL = {
+    "finished": "completed",
+    "done": "completed",
+    "began": "initialized",
+    "graded": "scored",
+    "marked": "scored",
+    "enrolled": "registered",
+    "unenrolled": "unregistered",
+    "visited": "viewed",
+    "entered": "joined",
+    "quit": "left",
+    "achieved": "earned",
+    "awarded": "earned",
+    "quiz": "assessment",
+    "exam": "assessment",
+    "test": "assessment",
+    "unit": "module",
+    "forum": "discussion",
+    "thread": "discussion",
+    "live-session": "meeting",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +61,12 @@ def is_iri(word: str) -> bool:
         and scheme.replace("+", "").replace("-", "").replace(".", "").isalnum()
         and not any(character.isspace() for character in word)
     )
+
+
+def nearest(word: str, known: Mapping[str, str]) -> str:
+    """`; did you mean 'x'?` for a word people use for one of the vocabulary, or for one spelt like it."""
+    usual = _USUAL.get(word.lower().replace("_", "-"))
+    return f"; did you mean {usual!r}?" if usual in known else suggest(word, known)
 
 
 def build(verbs: Mapping[str, str], types: Mapping[str, str], aliases: Mapping[str, str]) -> Vocabulary:

@@ -29,6 +29,9 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
 _NOT_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
+_UNQUOTED = re.compile(r"([\w.-]+):\s+([^\"',{}\s][^\"',{}]*\$\{[^}]*\}|\$\{[^}]*\})")
+
+
 class Source:
     """One mapping file: its name for messages, its text, and where each line starts."""
 
@@ -170,7 +173,8 @@ def read_yaml(text: str, name: str) -> Node:
         message = " ".join(str(error).split())
         raise MappingError([start.lint("E001", f"the file is not YAML text: {message}")]) from None
     if builder.root is None:
-        raise MappingError([start.lint("E008", "the file is empty")])
+        hint = "a mapping begins with `adapter: NAME` and has `rules:`"
+        raise MappingError([start.lint("E008", "the file is empty", help=hint)])
     if builder.lints:
         raise MappingError(builder.lints)
     return builder.root
@@ -185,7 +189,9 @@ def _syntax_lint(source: Source, error: yaml.MarkedYAMLError) -> Lint:
     if flow and "${" in written:
         at = written.rfind("${", 0, column + 1)
         place = Place(source=source, line=line, column=(at if at >= 0 else written.find("${")) + 1)
-        return place.lint("E002", 'quote expressions inside { }:  name: "${ f(a, b) }"')
+        unquoted = next((one for one in _UNQUOTED.finditer(written) if one.start() < at < one.end()), None)
+        hint = f'{unquoted[1]}: "{unquoted[2].strip()}"' if unquoted is not None else None
+        return place.lint("E002", 'quote expressions inside { }:  name: "${ f(a, b) }"', help=hint)
     place = Place(source=source, line=line, column=column)
     problem = error.problem or "not valid YAML"
     context = f" {error.context}" if error.context else ""

@@ -15,24 +15,24 @@ from adapters.yaml_source import Place, ScalarNode
 Closure: TypeAlias = Callable[[Scope], Any]
 PayloadPath: TypeAlias = tuple[str, tuple[str | int, ...]]
 
-MAPPING_NAMES = frozenset(
-    {
-        "body",
-        "directory",
-        "event_id",
-        "headers",
-        "identity",
-        "index",
-        "item",
-        "parent",
-        "query",
-        "received_at",
-        "remembered",
-        "rule",
-        "source",
-        "vars",
-    }
-)
+# What expressions of rules can see, with what it holds.
+NAMES = {
+    "body": "the payload",
+    "item": "the present element of `receive.batch`",
+    "index": "its number, or that of the present element of a loop, from 0",
+    "vars": "what `let:` defines: `vars.x`",
+    "identity": "the agents that `identity:` defines: `identity.learner`",
+    "directory": "the entries that `directory:` looks up: `directory.course.title`",
+    "remembered": "facts of earlier events that `recall:` looks up: `remembered.meeting`",
+    "parent": "the first statement of the rule, for later ones: `parent.id`",
+    "headers": "request headers, names in any case: `headers['X-Event']`",
+    "query": "parameters of the request's URL",
+    "source": "the keys of `source:`",
+    "event_id": "what tells this event from others",
+    "received_at": "when the request arrived",
+    "rule": "the name of the rule",
+}
+MAPPING_NAMES = frozenset(NAMES)
 REQUEST_NAMES = frozenset({"body", "headers", "query", "raw_body", "timestamp", "url"})
 
 

@@ -23,7 +23,7 @@ from tests.adapters.support import (
 @pytest.mark.parametrize(
     ("body", "payload", "message", "line"),
     [
-        ("      object: { id: x:y }\n", {}, "missing required verb.id", 5),
+        ("      verb: ${ body.v }\n      object: { id: x:y }\n", {}, "missing required verb.id", 6),
         (
             ('      verb: joined\n      object: { id: "${ body.id }", type: meeting }\n'),
             {},

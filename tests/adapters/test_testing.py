@@ -226,7 +226,7 @@ def test_outcomes_are_described_in_a_line() -> None:
     text = "adapter: a\nrules:\n  - { name: r, match: { body.t: x }, ignore: true, reason: dull }\n"
     assert describe(explained(text, {"t": "x"}).outcome) == "skipped by rule r: dull"
     assert describe(explained(text, {"t": "y"}).outcome) == "no rule matches y"
-    failed = explained(mapping_text("      verb: joined\n"), {}).outcome
+    failed = explained(mapping_text('      verb: joined\n      object: { id: "${ body.m }" }\n'), {}).outcome
     assert isinstance(failed, Failed)
     assert describe(failed) == "failed: missing required object.id"
 

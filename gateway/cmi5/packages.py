@@ -26,6 +26,7 @@ _FORMAT: Final = "cmi5 14.1.0.0-1"
 _STRUCTURE: Final = "cmi5 14.1.0.0-2"
 _SAFETY: Final = "zip safety"
 _CHUNK: Final = 256 * 1024
+_LOCAL_HEADER: Final = 30  # bytes, and the name at least
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 # Encrypted; strongly encrypted; patched data; masked local headers.
 _UNREADABLE_FLAGS: Final = 0x1 | 0x20 | 0x40 | 0x2000
@@ -203,6 +204,8 @@ def _size_findings(infos: list[zipfile.ZipInfo], length: int, limits: PackageLim
     unpacked = sum(info.file_size for info in infos)
     if packed > length:
         yield error(_SAFETY, "", "files in the zip overlap: together they are longer than the zip itself")
+    elif (overlapping := _overlapping(infos)) is not None:
+        yield error(_SAFETY, overlapping, f"the file {shorten(overlapping)} overlaps another one in the zip")
     if unpacked > limits.total_size:
         message = f"the package has {unpacked} bytes unpacked; at most {limits.total_size} are accepted"
         yield error(_SAFETY, "", message)
@@ -212,6 +215,16 @@ def _size_findings(infos: list[zipfile.ZipInfo], length: int, limits: PackageLim
             f"more than {limits.ratio} times its packed size; it looks like a zip bomb"
         )
         yield error(_SAFETY, "", message)
+
+
+def _overlapping(infos: list[zipfile.ZipInfo]) -> str | None:
+    """The name of a file that begins before the one in front of it ends."""
+    end = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            return info.filename
+        end = info.header_offset + _LOCAL_HEADER + info.compress_size
+    return None
 
 
 def _structure_findings(infos: Mapping[str, zipfile.ZipInfo], limits: PackageLimits) -> Iterator[Finding]:

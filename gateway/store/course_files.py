@@ -8,13 +8,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import count
+from typing import Any, Final
 from uuid import UUID
 
-from gridfs.asynchronous import AsyncGridFSBucket
 from pymongo.asynchronous.database import AsyncDatabase
 
-BUCKET = "course_files"
+BUCKET: Final = "course_files"
+_CHUNK: Final = 255 * 1024
+_CHUNKS_AT_ONCE: Final = 8  # of each file that is being written; so much of it is in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,6 @@ class CourseFiles:
     """The `course_files` bucket of one store."""
 
     def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
-        self._bucket = AsyncGridFSBucket(database, bucket_name=BUCKET)
         self._files = database[f"{BUCKET}.files"]
         self._chunks = database[f"{BUCKET}.chunks"]
         self._uploads = database["course_uploads"]
@@ -54,18 +55,30 @@ class CourseFiles:
 
     async def write(self, version: UUID, path: str, content: AsyncIterator[bytes]) -> int:
         """Store a file; its size in bytes. When `content` raises, nothing of the file is kept."""
-        size = 0
-        stream = self._bucket.open_upload_stream_with_id(
-            _id(version, path), path, metadata={"version": version}
-        )
+        identity, size, rest, waiting = _id(version, path), 0, bytearray(), list[dict[str, Any]]()
+        numbers = count()
+
+        async def flush(up_to: int) -> None:
+            # Bucket streams would hold up to 48 MB of a file back before they write any of it.
+            while len(rest) >= up_to and rest:
+                waiting.append({"files_id": identity, "n": next(numbers), "data": bytes(rest[:_CHUNK])})
+                del rest[:_CHUNK]
+            if waiting and (len(waiting) >= _CHUNKS_AT_ONCE or up_to < _CHUNK):
+                await self._chunks.insert_many(waiting)
+                waiting.clear()
+
         try:
             async for part in content:
-                await stream.write(part)
                 size += len(part)
+                rest += part
+                await flush(_CHUNK)
+            await flush(0)
+            now = dt.datetime.now(dt.UTC)
+            row = {"length": size, "chunkSize": _CHUNK, "uploadDate": now, "filename": path}
+            await self._files.insert_one({"_id": identity, **row, "metadata": {"version": version}})
         except BaseException:
-            await stream.abort()
+            await self._chunks.delete_many({"files_id": identity})
             raise
-        await stream.close()
         return size
 
     async def discard(self, version: UUID) -> None:

@@ -80,6 +80,8 @@ INDEXES: Mapping[str, list[IndexModel]] = {
     ],
     "courses": [_index("by_created", "created", "_id"), _index("by_tag", "tags", "created", "_id")],
     "course_imports": [_index("expiry", "expires", expireAfterSeconds=0)],
+    # As GridFS itself names it, so that its drivers find it.
+    "course_files.chunks": [_index("files_id_1_n_1", "files_id", "n", unique=True)],
     "course_versions": [_index("by_course", "course", "number", unique=True)],
     "registrations": [
         _index("by_created", "created", "_id"),

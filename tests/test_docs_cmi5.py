@@ -13,12 +13,14 @@ from uuid import uuid4
 
 import pytest
 
+from gateway.cmi5.sessions import diagram
 from gateway.settings import schema
 from tests.gateway import Gateway, create_credential
 from tests.web.au import LEARNER, api, imported
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "cmi5.md").read_text()
+REQUIREMENTS = (ROOT / "docs" / "cmi5-requirements.md").read_text()
 KEY, SECRET = "docs", "secret-of-the-docs"
 _MARK = "--- next command ---"
 
@@ -94,3 +96,18 @@ def test_every_setting_that_the_page_names_exists() -> None:
     assert named == {"cmi5.idle_timeout"}
     assert named <= set(schema.options())
     assert (ROOT / "gateway" / "demo" / "course").is_dir()
+
+
+def test_the_diagram_of_the_page_is_the_table_of_the_code() -> None:
+    assert blocks("mermaid") == [f"{diagram()}\n"]
+
+
+def test_every_requirement_on_the_lms_is_met_in_a_module_that_exists_and_shown_by_tests_that_exist() -> None:
+    rows = re.findall(r"^\| ([\d. -]+) \| (.+) \| (.+) \|$", REQUIREMENTS, re.MULTILINE)
+    known = (ROOT / "tests" / "data" / "cmi5" / "lms_requirement_ids.txt").read_text().split()
+    assert sorted(each for ids, _, _ in rows for each in ids.split()) == sorted(known)
+    sources = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for _, modules, tests in rows:
+        assert all((ROOT / module).is_file() for module in re.findall(r"`(gateway/.+?)`", modules))
+        missing = [test for test in re.findall(r"`(test_\w+)`", tests) if f"def {test}(" not in sources]
+        assert missing == []

@@ -46,6 +46,14 @@ TRANSITIONS: Final[Mapping[tuple[SessionState, SessionEvent], SessionState]] = M
 OPEN: Final = frozenset({SessionState.LAUNCHED, SessionState.AUTHORIZED, SessionState.ACTIVE})
 """States in which a new launch in the registration, or time, abandons the session."""
 
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram, which docs/cmi5.md shows."""
+    steps = [f"    {before} --> {after}: {event}" for (before, event), after in TRANSITIONS.items()]
+    ends = [f"    {state} --> [*]" for state in SessionState if state not in OPEN]
+    return "\n".join(["stateDiagram-v2", f"    [*] --> {SessionState.LAUNCHED}: launch", *steps, *ends])
+
+
 _REQUIREMENTS: Final = {
     SessionEvent.FETCH: "cmi5 8.2.3.0-1",
     SessionEvent.INITIALIZE: "cmi5 9.3.2.0-3",

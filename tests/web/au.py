@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
@@ -104,6 +104,10 @@ class AU:
     @property
     def registration(self) -> str:
         return self.launch["registration"]
+
+    def by(self, gateway: Gateway) -> AU:
+        """The same AU in the same session, talking to another process of its gateway."""
+        return replace(self, gateway=gateway, lrs=self.lrs.at(f"{gateway.url}/xapi"))
 
     async def fetch(self) -> Reply:
         """POST to the fetch URL; the token, if there is one, is used from now on."""

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from urllib.parse import urlencode
 
-from adapters import Accepted, Adapted, Event, Received, Refused, Request
+from adapters import Accepted, Adapted, Answered, Event, Received, Refused, Request
 from adapters.files import load_file
 from tests.adapters.support import LOOKUPS, NOW
 
@@ -61,3 +61,39 @@ def test_what_bigbluebutton_did_not_sign_is_refused_with_403_because_it_takes_40
         received = meeting_request(checksum, body)
         assert isinstance(received, Refused)
         assert received.status == 403
+
+
+def qualtrics(method: str, fields: dict[str, str], token: str = "server secret") -> Received:
+    request = Request(
+        method=method,
+        url="https://gateway.example.org/hooks/qualtrics?token=server+secret",
+        headers=(("content-type", "application/x-www-form-urlencoded"),) if fields else (),
+        query=(("token", token),),
+        body=urlencode(fields).encode(),
+        received_at=NOW,
+    )
+    return load_file(MAPPINGS / "qualtrics.yaml").receive(request, lambda _: "server secret", NOW)
+
+
+def test_a_form_of_qualtrics_becomes_a_statement_however_its_fields_are_packed() -> None:
+    mapping = load_file(MAPPINGS / "qualtrics.yaml")
+    made = []
+    for sample in ("completed-response", "completed-response-signed"):
+        fields = json.loads((MAPPINGS / f"samples/qualtrics/{sample}.json").read_text("utf-8"))
+        received = qualtrics("POST", fields)
+        assert isinstance(received, Accepted)
+        (event,) = mapping.events(received.payload, (), (), NOW)
+        assert isinstance(event, Event)
+        outcome = mapping.adapt(event, LOOKUPS)
+        assert isinstance(outcome, Adapted)
+        made.append((event.event_id, outcome.statements[0]["id"], outcome.statements[0]["timestamp"]))
+    assert made[0] == made[1]
+
+
+def test_qualtrics_may_look_whether_the_address_answers_and_post_only_with_the_token() -> None:
+    looked = qualtrics("GET", {}, token="")
+    assert isinstance(looked, Answered)
+    assert (looked.status, looked.body) == (200, b"")
+    refused = qualtrics("POST", {"Topic": "x.surveyengine.completedResponse.SV_1"}, token="guessed")
+    assert isinstance(refused, Refused)
+    assert refused.status == 401

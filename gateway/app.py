@@ -76,8 +76,13 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
     app[TOKENS] = TokenIssuer(app[ACCESS], default.tokens, clock=utc_now)
     cors = Cors(settings.cors.allow_origins)
     base = settings.server.base_path
-    for path, version in _MOUNTS:
-        app.add_subapp(f"{base}{path}", xapi.subapp(f"{base}{path}", version, cors))
+    mounts = [
+        xapi.Lrs(
+            path=f"{base}{path}", default=version, settings=settings, access=app[ACCESS], services=services
+        )
+        for path, version in _MOUNTS
+    ]
+    xapi.add_routes(app, mounts, cors)
     oauth.add_routes(app)
     hooks.add_routes(app)
     cmi5.add_routes(app, cors)

@@ -56,7 +56,7 @@ class Committer:
 
     async def write(self, write: Write) -> set[UUID]:
         """Store a request durably; the ids that were taken, empty when it was stored."""
-        ids = frozenset(entry.id for entry in write.entries)
+        ids = frozenset([entry.id for entry in write.entries])
         return await self._gatherer.submit(write, weight=len(write.entries) or 1, keys=ids)
 
     async def _commit(self, group: Sequence[Job[Write, set[UUID]]]) -> None:

@@ -46,14 +46,14 @@ class PreparedEntry(Entry):
 
 def keys_of(prepared: Prepared) -> Keys:
     """What the store finds a prepared statement by."""
-    keys = prepared.keys
+    agents, related_agents, verb, activity, related_activities, registration = prepared.keys
     return Keys(
-        agents=keys.agents,
-        related_agents=keys.related_agents,
-        verbs=(keys.verb,),
-        activities=(keys.activity,) if keys.activity else (),
-        related_activities=keys.related_activities,
-        registrations=(keys.registration,) if keys.registration else (),
+        (registration,) if registration else (),
+        agents,
+        (activity,) if activity else (),
+        related_activities,
+        related_agents,
+        (verb,),
     )
 
 
@@ -89,7 +89,7 @@ def prepared_entries(
     """Valid statements, one or an array, on their way into the store; `text` is what they were read from."""
     single = not isinstance(parsed.value, list)
     statements = [parsed.value] if single else parsed.value
-    look = encoding.suspect if encoding.odd(text) else encoding.crowded
+    look = encoding.suspect if encoding.odd(text, long_numbers=parsed.long_numbers) else encoding.crowded
     suspect = parsed.lossy or look(text)
     # An array is crowded by its length alone, and one odd statement says nothing about the others.
     apart = suspect and not single and not parsed.lossy

@@ -112,7 +112,7 @@ class Gatherer(Generic[Item, Result]):
         weight = 0
         while self._waiting and (not group or weight + self._waiting[0].weight <= self._max_weight):
             job = self._waiting.popleft()
-            if job.keys & keys:
+            if not keys.isdisjoint(job.keys):
                 later.append(job)
                 continue
             group.append(job)

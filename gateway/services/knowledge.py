@@ -74,7 +74,9 @@ class Knowledge:
                     lesson.names.add(pair)
             if define:
                 for activity, definition in definitions.described(statement):
-                    said[activity] = definitions.merge_definition(said.get(activity), definition)
+                    before = said.get(activity)
+                    merged = definitions.merge_definition(before, definition) if before else definition
+                    said[activity] = merged
         for activity, definition in said.items():
             until, text = self._definitions.get(activity, (0.0, b""))
             if until < now or text != strict_json.dumps(definition):

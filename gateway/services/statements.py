@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
@@ -29,7 +28,7 @@ from gateway.store.statements import Entry, Page, Selection, StoredStatement
 from gateway.store.store import Store
 from gateway.store.transactions import Also, Transaction
 from gateway.xapi import strict_json, validation
-from gateway.xapi.attachments import Attached, check_without_parts, match, stored_hashes
+from gateway.xapi.attachments import Attached, check_without_parts, declares, match, stored_hashes
 from gateway.xapi.comparison import same_statement
 from gateway.xapi.multipart import Part
 from gateway.xapi.queries import Position, StatementsQuery
@@ -164,7 +163,7 @@ class Statements:
 
     def _accepting(self, origin: Origin, version: Version, parsed: strict_json.Parsed, sent: Sent) -> Accept:
         async def accept(value: Any, insertions: Sequence[Insertion], also: Also | None) -> list[str]:
-            judged = strict_json.Parsed(value, parsed.lossy)
+            judged = replace(parsed, value=value)
             return await self._accept(origin, version, judged, sent, insertions=insertions, also=also)
 
         return accept
@@ -195,8 +194,8 @@ class Statements:
             raise Invalid(_summary(problems), problems=problems)
         brought = _attached(statements, parsed.value, sent)
         entries = prepared_entries(parsed, sent.body, origin, version)
-        async with self._attaching(brought, also) as also_attached:
-            stored = await self._store_all(self._arranged(entries, insertions), also_attached)
+        arranged = self._arranged(entries, insertions) if insertions else entries
+        stored = await self._store_with(brought, arranged, also)
         if stored:
             await self._knowledge.learn([entry.statement for entry in stored], define=origin.define)
         return [entry.statement["id"] for entry in entries]
@@ -210,14 +209,16 @@ class Statements:
             arranged.insert(insertion.after + 1, entry)
         return arranged
 
-    @contextlib.asynccontextmanager
-    async def _attaching(
-        self, brought: Sequence[Attachment], also: Also | None
-    ) -> AsyncIterator[Also | None]:
-        """What lists the attachments in the transaction that stores their statements, `also` included."""
+    async def _store_with(
+        self,
+        brought: Sequence[Attachment],
+        entries: Sequence[Entry],
+        also: Also | None,
+        stamp: Stamp = stamp_prepared,
+    ) -> Sequence[Entry]:
+        """`_store_all`, with the attachments in the transaction that stores their statements."""
         if not brought:
-            yield also
-            return
+            return await self._store_all(entries, also, stamp)
         attachments = self._store.attachments
         files = await attachments.upload_large(brought)
 
@@ -227,22 +228,20 @@ class Statements:
                 await also(transaction)
 
         try:
-            yield write
+            stored = await self._store_all(entries, write, stamp)
         except GatewayError:  # a refusal; after any other error the statements may be stored all the same
             await attachments.discard(files)
             raise
         await attachments.discard(files)
+        return stored
 
     async def move(self, entry: PreparedEntry, brought: Sequence[Attachment], stamp: Stamp) -> bool:
         """Store one statement that was stored elsewhere, unless it is here already (then False), with the
         time that `stamp` gives it. It is not learnt from. Raises Conflict.
         """
-        async with self._attaching(brought, None) as also:
-            return bool(await self._store_all([entry], also, stamp))
+        return bool(await self._store_with(brought, [entry], None, stamp))
 
-    async def _store_all(
-        self, entries: Sequence[Entry], also: Also | None, stamp: Stamp = stamp_prepared
-    ) -> Sequence[Entry]:
+    async def _store_all(self, entries: Sequence[Entry], also: Also | None, stamp: Stamp) -> Sequence[Entry]:
         """Store what is new; raises Conflict if an id is taken by a different statement."""
         pending = list(entries)
         while pending or also is not None:
@@ -370,6 +369,8 @@ def match_keys(query: StatementsQuery) -> dict[str, str]:
 
 def _attached(statements: Sequence[dict[str, Any]], value: Any, sent: Sent) -> list[Attachment]:
     """The data that valid statements brought with them; raises Invalid."""
+    if sent.parts is None and not any(map(declares, statements)):
+        return []
     if sent.parts is None:
         check_without_parts(value)
         attached: Mapping[str, Attached] = {}

@@ -30,19 +30,24 @@ _LENGTH = Struct("<i")  # what a BSON document begins with
 TOO_LARGE = frozenset((10334, 17419, 388))
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """What a statement is found by (xAPI 1.0.3 Communication 2.1.3); `related_*` include the narrow keys."""
+class Keys(NamedTuple):
+    """What a statement is found by (xAPI 1.0.3 Communication 2.1.3); `related_*` include the narrow keys.
 
+    In the order of `STATEMENT_KEYS`.
+    """
+
+    registrations: Sequence[str] = ()
     agents: Sequence[str] = ()
-    related_agents: Sequence[str] = ()
-    verbs: Sequence[str] = ()
     activities: Sequence[str] = ()
     related_activities: Sequence[str] = ()
-    registrations: Sequence[str] = ()
+    related_agents: Sequence[str] = ()
+    verbs: Sequence[str] = ()
 
-    def document(self) -> dict[str, list[str]]:
-        return {key: list(values) for key in STATEMENT_KEYS if (values := getattr(self, key))}
+    def document(self) -> dict[str, Sequence[str]]:
+        return {key: values for key, values in zip(STATEMENT_KEYS, self, strict=True) if values}
+
+
+assert Keys._fields == STATEMENT_KEYS
 
 
 @dataclass(slots=True, kw_only=True)

@@ -33,6 +33,14 @@ class Attached:
     body: bytes
 
 
+def declares(statement: Mapping[str, Any]) -> bool:
+    """Whether a valid statement has attachments: `declared` for those that have none, as most."""
+    if "attachments" in statement:
+        return True
+    target = statement["object"]
+    return target.get("objectType") == "SubStatement" and "attachments" in target
+
+
 def declared(statement: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """Path and metadata of every attachment of a valid statement, those of its SubStatement included."""
     listed = at(path, "attachments")

@@ -44,10 +44,14 @@ class Literal(float):
 
 @dataclass(slots=True, frozen=True)
 class Parsed:
-    """A JSON value, and whether it holds a number beyond int64 and double (then keep the text as well)."""
+    """A JSON value, and whether it holds a number beyond int64 and double (then keep the text as well).
+
+    Without `long_numbers` it holds no number of 17 or more characters.
+    """
 
     value: Any
     lossy: bool
+    long_numbers: bool
 
 
 def parse(body: bytes) -> Parsed:
@@ -55,7 +59,7 @@ def parse(body: bytes) -> Parsed:
     try:
         value = jiter.from_json(body, catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="none")
         if _SUSPECT.search(body) is None:
-            return Parsed(value, False)
+            return Parsed(value, False, False)
         return _parse_exactly(body)
     except ValueError as error:
         raise BadRequest(_reason(body, str(error))) from None
@@ -90,7 +94,7 @@ def _parse_exactly(body: bytes) -> Parsed:
             return number
         return node
 
-    return Parsed(settle(value), lossy)
+    return Parsed(settle(value), lossy, True)
 
 
 def _number(literal: bytes) -> float:

@@ -9,7 +9,6 @@ from typing import Any
 
 from gateway.cmi5.gate_documents import DocumentRequest, Resource
 from gateway.errors import BadRequest, GatewayError
-from gateway.keys import SERVICES, SETTINGS
 from gateway.services.sessions import SessionOver
 from gateway.web.xapi.call import GRANT, Call
 from gateway.xapi import strict_json
@@ -28,7 +27,7 @@ async def check(call: Call, name: str) -> None:
     parameters = dict(reversed(call.parameters))
     body = b""
     if call.method in ("PUT", "POST"):
-        body = await call.body(call.request.config_dict[SETTINGS].xapi.max_document)
+        body = await call.body(call.lrs.settings.xapi.max_document)
         call.folded_body = body  # for the resource, which reads it after this
     request = DocumentRequest(
         resource=resource,
@@ -47,7 +46,7 @@ async def note(call: Call, name: str, error: GatewayError) -> None:
         return
     request = f"{call.method} {name}"
     if isinstance(error, SessionOver):
-        services = call.request.config_dict[SERVICES][error.store]
+        services = call.lrs.services[error.store]
         await services.au_requests.note_refusal(error.session, request, error)
         return
     grant = call.request.get(GRANT)

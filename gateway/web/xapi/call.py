@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from gateway.errors import BadRequest
-from gateway.keys import ACCESS, SERVICES, SETTINGS
-from gateway.services.access import Grant
+from gateway.services.access import Access, Grant
 from gateway.services.services import Services
+from gateway.settings import Settings
 from gateway.web.bodies import read_body
 from gateway.xapi import alternate, versions
 from gateway.xapi.languages import Languages
@@ -23,47 +23,62 @@ THROUGH = web.RequestKey("through", int)
 GRANT = web.RequestKey("grant", Grant)
 
 
-@dataclass(slots=True, kw_only=True)
-class Call:
-    """Method, parameters, headers and body after unfolding; header names in lower case.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lrs:
+    """The LRS at one path (as clients see it, so with the prefix of a proxy), and what its handlers need.
 
-    `mount` is the path of the LRS that was asked, as clients see it.
+    Answers carry the version `default` where a request names no valid one.
     """
 
+    path: str
+    default: Version
+    settings: Settings
+    access: Access
+    services: Mapping[str, Services]
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """Method, parameters, headers and body after unfolding; header names in lower case."""
+
+    lrs: Lrs
     request: web.Request
-    mount: str
     method: str
     parameters: Sequence[tuple[str, str]]
     headers: Mapping[str, str]
     folded_body: bytes | None = None
 
     @classmethod
-    async def read(cls, request: web.Request, mount: str) -> Call:
+    async def read(cls, lrs: Lrs, request: web.Request) -> Call:
         """Unfold the request as far as needed to know who asks for what. Raises BadRequest."""
         parameters = _parameters(request)
-        headers = _LowerCase(request)
         if alternate.is_alternate(request.method, parameters):
-            body = await read_body(request, limit=request.config_dict[SETTINGS].xapi.max_body)
+            body = await read_body(request, limit=lrs.settings.xapi.max_body)
             effective = alternate.unwrap(
                 parameters=parameters,
                 fields=alternate.form_fields(body),
                 headers={name.lower(): value for name, value in request.headers.items()},
             )
             return cls(
+                lrs=lrs,
                 request=request,
-                mount=mount,
                 method=effective.method,
                 parameters=effective.parameters,
                 headers=effective.headers,
                 folded_body=effective.body,
             )
+        # The real headers are found in either case; looking one up does not copy the rest.
         return cls(
-            request=request, mount=mount, method=request.method, parameters=parameters, headers=headers
+            lrs=lrs,
+            request=request,
+            method=request.method,
+            parameters=parameters,
+            headers=request.headers,
         )
 
     async def authenticate(self) -> Grant:
         """Who asks; raises Unauthorized."""
-        grant = await self.request.config_dict[ACCESS].authenticate(self.headers.get("authorization"))
+        grant = await self.lrs.access.authenticate(self.headers.get("authorization"))
         self.request[GRANT] = grant
         return grant
 
@@ -102,25 +117,7 @@ class Call:
     @property
     def services(self) -> Services:
         """The services of the store that the credential belongs to."""
-        return self.request.config_dict[SERVICES][self.grant.store]
-
-
-class _LowerCase(Mapping[str, str]):
-    """The headers of a request; looking one up does not copy the rest."""
-
-    __slots__ = ("_headers",)
-
-    def __init__(self, request: web.Request) -> None:
-        self._headers = request.headers
-
-    def __getitem__(self, name: str) -> str:
-        return self._headers[name]
-
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        return (name.lower() for name in self._headers)
-
-    def __len__(self) -> int:
-        return len(self._headers)
+        return self.lrs.services[self.grant.store]
 
 
 def _parameters(request: web.Request) -> list[tuple[str, str]]:

@@ -9,7 +9,6 @@ from email.utils import format_datetime
 import orjson
 from aiohttp import hdrs, web
 
-from gateway.keys import SETTINGS
 from gateway.services.documents import Content, DocumentQuery
 from gateway.web.xapi.call import Call
 from gateway.xapi import documents as rules
@@ -62,7 +61,7 @@ def _preconditions(call: Call) -> Preconditions:
 
 
 async def _content(call: Call) -> Content:
-    body = await call.body(call.request.config_dict[SETTINGS].xapi.max_document)
+    body = await call.body(call.lrs.settings.xapi.max_document)
     return Content(body=body, content_type=call.content_type or OCTETS)
 
 

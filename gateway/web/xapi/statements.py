@@ -11,7 +11,6 @@ import orjson
 from aiohttp import hdrs, web
 
 from gateway.errors import BadRequest
-from gateway.keys import SETTINGS
 from gateway.services.statements import Sent
 from gateway.store.statements import StoredStatement
 from gateway.web.xapi.call import THROUGH, Call
@@ -60,7 +59,7 @@ async def get(call: Call) -> web.StreamResponse:
     more = ""
     if listed.position is not None:
         # Relative to the origin, so that it holds behind any proxy; the mount includes the proxy's prefix.
-        more = f"{call.mount}/statements?more={encode_more(query, listed.position, key=services.more_key)}"
+        more = f"{call.lrs.path}/statements?more={encode_more(query, listed.position, key=services.more_key)}"
     statements = await _formatted(call, query.format, listed.page.statements)
     body = strict_json.dumps({"statements": statements, "more": more})
     return await _answer(call, query, body, listed.page.statements)
@@ -74,7 +73,7 @@ async def _sent(call: Call) -> Sent:
             "or as multipart/mixed with their attachments"
         )
     boundary = multipart.boundary_of(call.content_type or "") if kind == media_types.MULTIPART else None
-    body = await call.body(call.request.config_dict[SETTINGS].xapi.max_body)
+    body = await call.body(call.lrs.settings.xapi.max_body)
     if boundary is None:
         return Sent(body=body)
     parts = multipart.split(body, boundary)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
 from adapters import Accepted, Adapted, Answered, Event, Received, Refused, Request
 from adapters.files import load_file
+from adapters.signing import sample_known, sample_secret, sign, unsigned
 from tests.adapters.support import LOOKUPS, NOW
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
@@ -97,3 +99,16 @@ def test_qualtrics_may_look_whether_the_address_answers_and_post_only_with_the_t
     refused = qualtrics("POST", {"Topic": "x.surveyengine.completedResponse.SV_1"}, token="guessed")
     assert isinstance(refused, Refused)
     assert refused.status == 401
+
+
+def test_what_canvas_signed_for_somebody_else_is_refused() -> None:
+    mapping = load_file(MAPPINGS / "canvas.yaml")
+    body = (MAPPINGS / "samples/canvas/quiz-submitted.json").read_bytes()
+    plain = unsigned(mapping, body, "https://gateway.example.org/hooks/canvas", NOW)
+    request = sign(plain, mapping, sample_secret, NOW, samples=True)
+    known = sample_known(mapping)
+    assert isinstance(mapping.receive(request, sample_secret, NOW, known), Accepted)
+    for query in ((), (("key", "of somebody else"),)):
+        received = mapping.receive(replace(request, query=query), sample_secret, NOW, known)
+        assert isinstance(received, Refused)
+        assert received.status == 401

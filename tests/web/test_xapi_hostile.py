@@ -100,9 +100,26 @@ async def test_numbers_come_back_as_they_were_sent(gateway: Gateway) -> None:
     assert back == sent
 
 
-async def test_integers_beyond_4300_digits_are_refused(gateway: Gateway) -> None:
-    reply = await gateway.lrs.post("/statements", data=statement("9" * 5000), headers=JSON)
-    assert "number out of range at line 1 column" in refused(reply)
+async def test_integers_of_any_length_come_back_byte_by_byte(gateway: Gateway) -> None:
+    long = "9" * 5000
+    for text in (
+        long,
+        f"-{long}",
+        f"[1,{long},-{long},2.5,{long}.5,{long}e3,0.{long},1e-{long}]",
+        f'{{"{long}":"{long}","a":"{long}e00000000","b":"x{long}\\u0065000"}}',
+        f'["{long}",{long}]',
+    ):
+        body = await returned(gateway, statement(text))
+        assert text.replace("\\u0065", "e").encode() in body
+    for broken in (f"{long}x", f"0{long}", f"{long},", f'{{"a":{long},"a":1}}'):
+        refused(await gateway.lrs.post("/statements", data=statement(broken), headers=JSON))
+
+
+async def test_a_long_integer_is_told_from_another_one(gateway: Gateway) -> None:
+    first = statement("9" * 5000).replace(b'"actor"', b'"id":"6690e6c9-3ef0-4ed3-8b37-7f3964730bee","actor"')
+    other = first.replace(b"9" * 5000, b"9" * 4999 + b"8")
+    for body, status in ((first, 200), (first, 200), (other, 409)):
+        assert (await gateway.lrs.post("/statements", data=body, headers=JSON)).status == status
 
 
 async def test_floats_of_17_digits_keep_every_digit(gateway: Gateway) -> None:

@@ -7,11 +7,13 @@ import time
 
 from benchmarks.documents import entry
 from benchmarks.samples import Population
-from gateway.store.connection import connect
+from gateway.store.connection import Timeouts, connect
 from gateway.store.store import Store
 
 _GROUP = 1000
 _AT_ONCE = 4
+# A server that takes millions of statements on a busy machine pauses for longer than one may under requests.
+_PATIENT = Timeouts(server=120.0, connect=60.0, pool=120.0, write=120.0, socket=300.0)
 
 
 async def fill(uri: str, database: str, statements: int) -> float:
@@ -20,7 +22,7 @@ async def fill(uri: str, database: str, statements: int) -> float:
     people = Population.of(statements)
     first = time.time_ns() // 1000 - statements
     slots = asyncio.Semaphore(_AT_ONCE)
-    async with connect(uri, app_name="benchmarks") as client:
+    async with connect(uri, app_name="benchmarks", timeouts=_PATIENT) as client:
         store = Store(client, database)
         await store.prepare()
 

@@ -14,21 +14,22 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import contests, filling, inprocess, report, servers
+from benchmarks import contests, filling, inprocess, report, servers, webhooks
 from benchmarks.contests import Contest
 from benchmarks.load import LoadError
 from benchmarks.runs import Effort, Outcome, Peer, compete, fill_peer, measure_peer
 from benchmarks.samples import Population
 from gateway.store.embedded import EmbeddedMongo
 
-_WRITTEN, _READ = "benchmark_written", "benchmark_read"
+_WRITTEN, _READ, _HOOKED = "benchmark_written", "benchmark_read", "benchmark_hooked"
 _RULES = "rules"
+_WEBHOOKS = "webhooks"
 _RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
     """Parse the command line, run, print; exit status 1 if a bar is missed or a server misbehaves."""
-    names = [_RULES, *(contest.name for contest in [*contests.writes(), *contests.reads(1000)])]
+    names = [_RULES, _WEBHOOKS, *(contest.name for contest in [*contests.writes(), *contests.reads(1000)])]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=names, help="run this part (may be repeated)")
     parser.add_argument("--quick", action="store_true", help="short rounds on 20 000 statements")
@@ -87,6 +88,14 @@ async def _measure(
             if writes:
                 await _phase("writes", writes, directory, mongo, _WRITTEN, effort, figures)
                 await filling.drop(mongo.uri, _WRITTEN, servers.CEILING_DATABASE)
+            if _WEBHOOKS in only:
+                log = directory / "webhooks.log"
+                async with servers.gateway(directory / "data", _HOOKED, log) as gateway:
+                    figures["webhooks"] = await webhooks.measure(
+                        gateway, mongo.uri, _HOOKED, mongo.pid, effort
+                    )
+                report.show_webhooks(figures["webhooks"])
+                await filling.drop(mongo.uri, _HOOKED)
             if reads:
                 seconds = await filling.fill(mongo.uri, _READ, statements)
                 print(f"{statements} statements filled in {seconds:.0f} s", file=sys.stderr)

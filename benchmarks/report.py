@@ -29,6 +29,9 @@ def marks(figures: Figures) -> Iterator[Mark]:
             if (bar := ceiling["bar"]) is not None:
                 reached = f"{ceiling['ratio']:.2f} × {ceiling['name']} (at least {bar:g})"
                 yield contest["title"], reached, ceiling["ratio"] / bar
+    if hooks := figures.get("webhooks"):
+        reached = f"{hooks['ratio']:.2f} × POST one (at least {hooks['bar']:g})"
+        yield "webhook to stored statement", reached, hooks["ratio"] / hooks["bar"]
     for phase, memory in figures["memory"].items():
         if memory is not None:
             reached = f"{memory:.0f} MiB (at most {MAX_MEMORY:.0f})"
@@ -63,6 +66,18 @@ def show_contest(contest: Figures) -> None:
         low, high, bar = min(ceiling["ratios"]), max(ceiling["ratios"]), ceiling["bar"]
         verdict = "" if bar is None else f"  bar {bar:g}: {'met' if ceiling['ratio'] >= bar else 'MISSED'}"
         print(f"  = {ceiling['ratio']:.2f} × {ceiling['name']} ({low:.2f}–{high:.2f}){verdict}")
+
+
+def show_webhooks(hooks: Figures) -> None:
+    """Rates, latencies and the ratio to posting."""
+    low, high = min(hooks["ratios"]), max(hooks["ratios"])
+    print(
+        f"\nwebhook to stored statement, 64 connections\n  acknowledged {hooks['acknowledged']:9.0f}/s  "
+        f"p50 {hooks['p50']:7.1f}  p99 {hooks['p99']:7.1f} ms\n  stored       {hooks['stored']:9.0f}/s  "
+        f"CPU µs: own {hooks['cpu']:6.0f}, mongod {hooks['database_cpu']:6.0f}\n"
+        f"  = {hooks['ratio']:.2f} × POST one, {hooks['posted']:.0f}/s ({low:.2f}–{high:.2f})  "
+        f"bar {hooks['bar']:g}: {'met' if hooks['ratio'] >= hooks['bar'] else 'MISSED'}"
+    )
 
 
 def show_peer(peer: Figures) -> None:

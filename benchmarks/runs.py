@@ -89,12 +89,12 @@ async def compete(
     ]
     if contest.prime is not None:
         await run_apart(
-            _job(contest, contest.prime, f"http://127.0.0.1:{gateway.port}", effort, connections=1)
+            job_of(contest, contest.prime, f"http://127.0.0.1:{gateway.port}", effort, connections=1)
         )
     for _ in range(effort.rounds):
         for measured, server, work in entrants:
             before = server.cpu_seconds(), cpu_seconds(database)
-            result = await run_apart(_job(contest, work, f"http://127.0.0.1:{server.port}", effort))
+            result = await run_apart(job_of(contest, work, f"http://127.0.0.1:{server.port}", effort))
             measured.results.append(result)
             units = max(result.all_statements if contest.unit == "statements" else result.all_requests, 1)
             measured.cpu.append((server.cpu_seconds() - before[0]) / units * 1e6)
@@ -141,10 +141,10 @@ async def fill_peer(peer: Peer, batch: int, statements: int, population: int) ->
 def _peer_job(peer: Peer, contest: Contest, work: Work, effort: Effort) -> Job:
     path = urlsplit(peer.url).path.rstrip("/") + "/statements"
     values = {name: getattr(work, name) for name in Work.__slots__} | {"path": path}
-    return _job(contest, Work(**values), peer.url, effort, user=peer.user, password=peer.password)
+    return job_of(contest, Work(**values), peer.url, effort, user=peer.user, password=peer.password)
 
 
-def _job(
+def job_of(
     contest: Contest,
     work: Work,
     url: str,
@@ -154,6 +154,7 @@ def _job(
     password: str = SECRET,
     connections: int | None = None,
 ) -> Job:
+    """The work as a job for the load client."""
     address = urlsplit(url)
     pair = base64.b64encode(f"{user}:{password}".encode()).decode()
     return Job(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks import ceilings
 from benchmarks.documents import KEY
+from benchmarks.work import HOOK_SECRET
 from gateway.store.mongod import free_port
 
 SECRET = "benchmark-secret"
@@ -58,6 +59,7 @@ async def gateway(data_dir: Path, database: str, log: Path) -> AsyncIterator[Run
         "XAPI_GATEWAY__BOOTSTRAP__KEY": KEY,
         "XAPI_GATEWAY__BOOTSTRAP__SECRET": SECRET,
         "XAPI_GATEWAY__MONGO__DATABASE": database,
+        "ZOOM_SECRET_TOKEN": HOOK_SECRET,
     }
     async with _running(command, environment, port, log) as server:
         yield server

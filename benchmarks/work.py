@@ -7,9 +7,11 @@ Performs no I/O.
 from __future__ import annotations
 
 import functools
+import hmac
 import json
 import random
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -18,8 +20,11 @@ from uuid import uuid4
 
 from benchmarks.documents import document, key_of
 from benchmarks.samples import Population, stored_id
+from gateway.resources import mappings_dir
 
+HOOK_SECRET = "benchmark-hook-secret"
 _TEMPLATES = 2000
+_MARK = "@@@"
 _FIRST = 10_000_000  # statements sent during a run differ from those that a store was filled with
 # Every stored statement has exactly one of these, at its top level.
 _STORED = re.compile(rb'"stored": ?"')
@@ -34,7 +39,7 @@ class Work:
     by; `limit` is the size of a page, or of a batch of `fill`.
     """
 
-    kind: Literal["post", "fill", "list", "one", "follow"]
+    kind: Literal["post", "hook", "fill", "list", "one", "follow"]
     path: str
     form: Literal["gateway", "ceiling"] = "gateway"
     statements: int = 1
@@ -58,6 +63,7 @@ def source(work: Work, headers: Mapping[str, str], connection: int) -> Source:
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     kinds: dict[str, Callable[[Work, str, int], Source]] = {
         "post": _Posts,
+        "hook": _Hooks,
         "fill": _Fill,
         "list": _Lists,
         "one": _Ones,
@@ -88,6 +94,32 @@ class _Posts:
     def _statement(self) -> bytes:
         self._next += 1
         return str(uuid4()).encode().join(self._templates[self._next % len(self._templates)])
+
+
+class _Hooks:
+    """Deliveries as Zoom sends them, each about another moment, signed."""
+
+    def __init__(self, work: Work, headers: str, connection: int) -> None:
+        sample = mappings_dir() / "samples" / "zoom" / "participant-joined.json"
+        event = json.loads(sample.read_text("utf-8"))
+        event["payload"]["object"]["participant"]["participant_uuid"] = _MARK
+        self._before, self._after = json.dumps(event).encode().split(_MARK.encode())
+        self._head = f"POST {work.path} HTTP/1.1\r\n{headers}Content-Type: application/json\r\n".encode()
+
+    def next(self, answer: bytes) -> bytes:
+        body = b"%s%s%s" % (self._before, uuid4().hex.encode(), self._after)
+        moment = b"%d" % time.time()
+        signature = hmac.digest(HOOK_SECRET.encode(), b"v0:%s:%s" % (moment, body), "sha256").hex().encode()
+        return b"%sx-zm-request-timestamp: %s\r\nx-zm-signature: v0=%s\r\nContent-Length: %d\r\n\r\n%s" % (
+            self._head,
+            moment,
+            signature,
+            len(body),
+            body,
+        )
+
+    def count(self, body: bytes) -> int:
+        return 1
 
 
 @functools.cache

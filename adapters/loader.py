@@ -23,10 +23,10 @@ from adapters.functions.times import zone
 from adapters.grammar import MAPPING
 from adapters.identity import Identity, Undecided
 from adapters.lints import Lint, MappingError, suggest
-from adapters.mapping import DirectoryEntry, EventPlan, Mapping
+from adapters.mapping import DirectoryEntry, EventPlan, Mapping, content_hash
 from adapters.model import Block, check, seconds
-from adapters.outcomes import Request
 from adapters.privacy import ACTIONS, Hidden, Privacy, hidden_path
+from adapters.receive.incoming import Incoming
 from adapters.receive.loader import ReceiveLoader
 from adapters.receive.receiver import Receiver
 from adapters.receive.references import headers_in, names_in
@@ -486,21 +486,15 @@ def _missing(entry: DirectoryEntry, place: Place) -> EvaluationError:
     return error
 
 
-def _delivery_key(plan: EventPlan) -> Callable[[Any, Request], str]:
+def _delivery_key(plan: EventPlan) -> Callable[[Any, Incoming, str], str]:
     """The delivery's key: its event's id; for batches and events without one, the hash of the raw body."""
-    from hashlib import sha256
 
-    from adapters.mapping import content_hash
-    from adapters.receive.incoming import grouped, joined
-
-    def key(payload: Any, request: Request) -> str:
-        digest = sha256(request.body).hexdigest()
+    def key(payload: Any, sent: Incoming, digest: str) -> str:
         if plan.batch is not None or plan.event_id is None:
             return digest
         scope = Scope()
         scope.body, scope.index = payload, 0
-        scope.headers = joined(request.headers)
-        scope.query = {name: values[0] for name, values in grouped(request.query).items()}
+        scope.headers, scope.query = sent.scope.headers, sent.scope.query
         try:
             found = plan.event_id(scope)
             if found is None:

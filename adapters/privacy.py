@@ -107,13 +107,27 @@ def _without(value: Any, keys: Keys, change: Callable[[Any], Any] | None) -> Any
             return value
         if not rest and change is None:
             return [item for index, item in enumerate(value) if index not in chosen]
-        return [_inner(item, rest, change) if index in chosen else item for index, item in enumerate(value)]
+        items = value.copy()
+        for index in chosen:
+            items[index] = _inner(value[index], rest, change)
+        return items
     if not isinstance(value, dict) or (key != "*" and key not in value):
         return value
-    names = set(value) if key == "*" else {key}
     if not rest and change is None:
-        return {name: item for name, item in value.items() if name not in names}
-    return {name: _inner(item, rest, change) if name in names else item for name, item in value.items()}
+        if key == "*":
+            return {}
+        fields = value.copy()
+        del fields[key]
+        return fields
+    if key == "*":
+        return {name: _inner(item, rest, change) for name, item in value.items()}
+    found = value[key]
+    changed = _inner(found, rest, change)
+    if changed is found:
+        return value  # the path ends further down
+    fields = value.copy()
+    fields[key] = changed
+    return fields
 
 
 def _inner(item: Any, rest: Keys, change: Callable[[Any], Any] | None) -> Any:

@@ -52,7 +52,7 @@ def incoming(
     headers, query = grouped(request.headers, lower=True), grouped(request.query)
     scope = Scope()
     scope.body = body
-    scope.headers = joined(request.headers)
+    scope.headers = {name: ", ".join(values) for name, values in headers.items()}
     scope.query = {name: values[0] for name, values in query.items()}
     scope.raw_body = request.body.decode("utf-8", "surrogateescape")
     scope.url = request.url

@@ -40,7 +40,7 @@ class Receiver:
     refuse_status: int
     secrets: frozenset[str]
     reads_body_first: bool
-    key: Callable[[Any, Request], str]
+    key: Callable[[Any, Incoming, str], str]
     policy: Policy
 
     @property
@@ -138,11 +138,10 @@ class Receiver:
     def _accepted(
         self, sent: Incoming, payload: Any, problem: str | None, verified: tuple[Verified, ...]
     ) -> Accepted:
-        request = sent.request
-        digest = hashlib.sha256(request.body).hexdigest()
+        digest = hashlib.sha256(sent.request.body).hexdigest()
         return Accepted(
             payload=payload,
-            key=digest if problem is not None else self.key(payload, request),
+            key=digest if problem is not None else self.key(payload, sent, digest),
             digest=digest,
             verified=verified,
             ack_status=self.ack_status,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,36 +34,79 @@ _SECRET = re2.compile(
     r"auth|sign|secret|token|password|passwd|credential|cookie|session|hmac|checksum|digest|api-?key|[-_]key|^key"
 )
 _MAX_HEADERS = 40
+_MOST_REMEMBERED = 1_000
 _MAX_VALUE = 1_000
 _MAX_URL = 2_000
 
 
+@dataclass(slots=True)
+class _Plan:
+    """What one revision of a mapping says about requests; `kept` remembers what is decided about a header."""
+
+    secret_headers: frozenset[str]
+    read_headers: frozenset[str]
+    secret_parameters: frozenset[str | None]
+    token_in_path: bool
+    kept: dict[str, bool] = field(default_factory=dict)
+
+    def keeps(self, name: str) -> bool:
+        """Whether a header of that lower-case name may be stored."""
+        known = self.kept.get(name)
+        if known is None:
+            wanted = name in _ALWAYS or name in self.read_headers or _WANTED.search(name) is not None
+            known = wanted and name not in self.secret_headers and _SECRET.search(name) is None
+            if len(self.kept) < _MOST_REMEMBERED:
+                self.kept[name] = known
+        return known
+
+
+_plans: dict[str, _Plan] = {}
+
+
+def _plan(mapping: Mapping) -> _Plan:
+    found = _plans.get(mapping.revision)
+    if found is None:
+        checks = list(_checks(mapping))
+        parameters = {check.query for check in checks if isinstance(check, Token)}
+        signed = (check for check in checks if isinstance(check, (Signed, PublicKeySigned)))
+        found = _Plan(
+            secret_headers=frozenset(name for check in checks for name in _headers_of(check)),
+            read_headers=frozenset(
+                str(keys[0]).lower() for root, keys in _paths(mapping) if root == "headers" and keys
+            ),
+            secret_parameters=frozenset(parameters | {check.signature.query for check in signed}),
+            token_in_path=any(_in_path(check) for check in checks),
+        )
+        if len(_plans) >= _MOST_REMEMBERED:
+            _plans.clear()
+        _plans[mapping.revision] = found
+    return found
+
+
 def kept_headers(mapping: Mapping, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The headers that may be stored, names in lower case."""
-    secret = {name for check in _checks(mapping) for name in _headers_of(check)}
-    read = {str(keys[0]).lower() for root, keys in _paths(mapping) if root == "headers" and keys}
+    plan = _plan(mapping)
     kept: list[tuple[str, str]] = []
     for name, value in headers:
         low = name.lower()
-        wanted = low in _ALWAYS or low in read or _WANTED.search(low) is not None
-        if wanted and low not in secret and _SECRET.search(low) is None and len(kept) < _MAX_HEADERS:
+        if plan.keeps(low) and len(kept) < _MAX_HEADERS:
             kept.append((_storable(low), _storable(value[:_MAX_VALUE])))
     return tuple(kept)
 
 
 def kept_url(mapping: Mapping, url: str) -> str:
     """The URL with the values of secret parameters, and a token at the end of its path, masked."""
-    checks = list(_checks(mapping))
-    secret = {check.query for check in checks if isinstance(check, Token)}
-    secret |= {check.signature.query for check in checks if isinstance(check, (Signed, PublicKeySigned))}
+    plan = _plan(mapping)
+    if not plan.token_in_path and "?" not in url and "#" not in url:
+        return _storable(url[:_MAX_URL])
     parts = urlsplit(url)
     pairs = []
     for pair in parts.query.split("&") if parts.query else ():
         name, equals, value = pair.partition("=")
-        hidden = name in secret or _SECRET.search(name.lower()) is not None
+        hidden = name in plan.secret_parameters or _SECRET.search(name.lower()) is not None
         pairs.append(f"{name}{equals}{MASK if hidden and equals else value}")
     path = parts.path
-    if any(_in_path(check) for check in checks):
+    if plan.token_in_path:
         path = f"{path.rpartition('/')[0]}/{MASK}"
     return _storable(parts._replace(query="&".join(pairs), path=path).geturl()[:_MAX_URL])
 

@@ -19,7 +19,7 @@ from gateway.services.keeping import kept_body, kept_headers, kept_url
 from gateway.services.key_sets import KeySets
 from gateway.services.mapping_work import LEASE, MappingWork
 from gateway.services.mappings import Adapter, Mappings
-from gateway.services.metrics import DELIVERIES, QUEUE_AGE, QUEUE_DEPTH, REFUSING, SKEW, VERIFIED
+from gateway.services.metrics import DELIVERIES, QUEUE_AGE, QUEUE_DEPTH, REFUSING, SKEW, VERIFIED, labelled
 from gateway.services.pressure import Pressure, Rates, come_again
 from gateway.store.deliveries import Arrival, Deliveries
 from gateway.store.delivery_records import Delivery, State, delivery_id
@@ -134,15 +134,16 @@ class Receiving:
         log.warning("delivery refused", adapter=adapter, reason=reason)
 
     def _note_unstored(self, adapter: str, outcome: str) -> None:
-        DELIVERIES.labels(adapter, outcome).inc()
+        labelled(DELIVERIES, adapter, outcome).inc()
         self._hours.note_unstored(adapter, outcome)
 
-    def admit(self, adapter: Adapter, address: str | None) -> None:
+    def admit(self, adapter: Adapter, remote: Callable[[], str | None]) -> None:
         """Raise TooManyRequests where the address asks more often than the mapping allows."""
         receiver = adapter.mapping.receiver if adapter.mapping is not None else None
         if receiver is None or receiver.policy.rate is None:
             return
-        wait = self._rates.wait(adapter.name, address or "", receiver.policy.rate)
+        address = remote() or ""
+        wait = self._rates.wait(adapter.name, address, receiver.policy.rate)
         if wait > 0:
             self.note_refused(adapter.name, f"more requests of {address} than allowed", "limited")
             raise TooManyRequests(
@@ -181,7 +182,7 @@ class Receiving:
             log.info("handshake answered", adapter=adapter.name, handshake=received.handshake)
             return received
         for one in received.verified:
-            VERIFIED.labels(adapter.name, one.method, str(one.key_index)).inc()
+            labelled(VERIFIED, adapter.name, one.method, str(one.key_index)).inc()
         if received.skew is not None:
             SKEW.labels(adapter.name, "behind" if received.skew >= 0 else "ahead").observe(abs(received.skew))
         self._check_pressure(adapter.name, len(request.body))
@@ -192,7 +193,7 @@ class Receiving:
         finally:
             self._storing -= delivery.size
         outcome = "duplicate" if arrival.duplicate else "conflict" if arrival.conflict else "received"
-        DELIVERIES.labels(adapter.name, outcome).inc()
+        labelled(DELIVERIES, adapter.name, outcome).inc()
         if arrival.conflict and not arrival.duplicate:
             log.warning("same key, other body", adapter=adapter.name, delivery=str(arrival.id))
         return Acknowledged(status=received.ack_status, id=arrival.id, duplicate=arrival.duplicate)
@@ -250,7 +251,8 @@ class Receiving:
         arrivals = await self._deliveries.insert([job.item for job in group])
         for job, arrival in zip(group, arrivals, strict=True):
             if not arrival.duplicate and job.item.due is not None:
-                self._work.offer(replace(job.item, id=arrival.id))
+                item = job.item if arrival.id == job.item.id else replace(job.item, id=arrival.id)
+                self._work.offer(item)
             job.resolve(arrival)
 
 

@@ -5,8 +5,9 @@ What a sender is told about a refusal is a fixed text for each status: the reaso
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import parse_qsl
 
 import orjson
@@ -42,7 +43,7 @@ async def receive(request: web.Request) -> web.Response:
         request[SHOWN_PATH] = f"/hooks/{request.match_info['adapter']}/***"
     receiving = _receiving(request)
     adapter = receiving.adapter(request.match_info["adapter"])
-    receiving.admit(adapter, _remote(request))
+    receiving.admit(adapter, lambda: _remote(request))
     try:
         body = await read_body(request, limit=receiving.largest_body(adapter))
     except TooLarge as error:
@@ -113,12 +114,17 @@ def remote_address(
     chain = [address.strip() for header in forwarded for address in header.split(",")]
     for address in (peer, *reversed(chain)):
         try:
-            known = ip_address(address or "")
+            known = _address(address or "")
         except ValueError:
             return None
         if not any(known in network for network in trusted):
             return str(known)
     return peer
+
+
+@functools.lru_cache(maxsize=1024)
+def _address(written: str) -> IPv4Address | IPv6Address:
+    return ip_address(written)
 
 
 def _refusal(status: int, adapter: Adapter) -> web.Response:

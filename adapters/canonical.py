@@ -6,29 +6,38 @@ then, by `Shorthand`. Both ways make the same statement; this one saves the comm
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from adapters.expressions.environment import Closure, Env
+from adapters.expressions.environment import Closure, Collected, Env
 from adapters.expressions.inline import (
+    LONG,
     Constant,
     Entry,
     Group,
     MapOf,
+    Provenance,
+    StatementId,
     Words,
     form_of,
+    gives,
     map_of,
     shaped,
     straightened,
 )
-from adapters.expressions.scope import Scope
+from adapters.expressions.scope import MAX_OUTPUT, Scope, measure
 from adapters.expressions.values import EvaluationError
 from adapters.interpolation import may_be_large
 from adapters.shorthand import GROUPINGS, Shorthand
+from adapters.statements import SOURCE_EXTENSION, Origin
 from adapters.templates import Templates
+from adapters.uuids import SEPARATOR, namer
 from adapters.vocabulary import is_iri
 from adapters.yaml_source import ListNode, MapNode, Node, Place, ScalarNode
 
+_VARIABLE = re.compile(r"\$\{\s*vars\.(\w+)\s*\}")
 _DEFINITION = {
     "type": "type",
     "name": "name",
@@ -48,9 +57,57 @@ _DEFINITION = {
 class Canonical:
     """Compiles the statements of one mapping; templates that are traced for `explain` take the slow way."""
 
-    def __init__(self, templates: Templates, shorthand: Shorthand) -> None:
+    def __init__(self, templates: Templates, shorthand: Shorthand, origin: Origin) -> None:
         self.templates = templates
         self.shorthand = shorthand
+        self.origin = origin
+
+    def sure(self, node: MapNode, env: Env) -> bool:
+        """Whether the actor is an identity and the verb a constant, so that only absence is left to check."""
+        actor, verb = node.items.get("actor"), node.items.get("verb")
+        if env.tracing or not isinstance(actor, ScalarNode) or not isinstance(verb, ScalarNode):
+            return False
+        agent = gives(self.templates.template(actor, env)) == "agent"
+        return agent and isinstance(verb.value, str) and "${" not in verb.value
+
+    def completed(self, node: MapNode, env: Env, id_name: str) -> tuple[Closure, bool]:
+        """A closure as `statement` makes it, and whether it makes id, platform and provenance already.
+
+        That is so where the template shows that nothing it comes to at run time could decide otherwise.
+        """
+        context = node.items.get("context", MapNode(place=node.place, items={}, keys={}))
+        if (
+            env.tracing
+            or _unknown_shape(node)
+            or "id" in node.items
+            or not (isinstance(context, MapNode) and _plain_context(context))
+            or not _is_activity(node.items.get("object"))
+        ):
+            return self.statement(node, env), False
+        name = f"{SEPARATOR}{id_name}{SEPARATOR}"
+        entries: list[Entry] = [("id", _id(self.origin.namespace(), name), False)]
+        for key, value in node.items.items():
+            if key != "context":
+                entries.append((key, *self._part(key, value, env)))
+        entries.append(("context", self._whole_context(context, env), False))
+        return straightened(map_of(tuple(entries))), True
+
+    def _whole_context(self, node: MapNode, env: Env) -> Closure:
+        """The context with the platform and where the statement comes from."""
+        form = form_of(self._context(node, env))
+        assert isinstance(form, MapOf)
+        entries = [entry for entry in form.entries if entry[0] != "extensions"]
+        if self.origin.platform is not None:
+            entries.append(("platform", constant(self.origin.platform), False))
+        own = next((entry for entry in form.entries if entry[0] == "extensions"), None)
+        if self.origin.provenance:
+            inner = form_of(own[1]) if own is not None else None
+            written = inner.entries if isinstance(inner, MapOf) else ()
+            source: Entry = (SOURCE_EXTENSION, shaped(lambda scope: scope.provenance, Provenance()), False)
+            entries.append(("extensions", map_of((*written, source), keep_empty=True), False))
+        elif own is not None:
+            entries.append(own)
+        return map_of(tuple(entries))
 
     def statement(self, node: MapNode, env: Env) -> Closure:
         """A closure that makes a statement, fresh at its top level and in its context; None when empty."""
@@ -86,6 +143,10 @@ class Canonical:
         convert = {"actor": self.shorthand.actor, "attachments": self.shorthand.attachments}.get(key)
         if convert is None:
             return self.templates.template(node, env), may_be_large(node)
+        if key == "actor":
+            template = self.templates.template(node, env)
+            if gives(template) == "agent":
+                return template, False
         return self._converted(node, env, convert), may_be_large(node)
 
     def _converted(self, node: Node, env: Env, convert: Callable[[Any], Any]) -> Closure:
@@ -198,6 +259,9 @@ class Canonical:
             return lambda scope: [
                 one for one in (activity(scope),) if one is not None and one.get("id") is not None
             ]
+        known = self._variable_activity(node, env)
+        if known is not None:
+            return known
         template, place, related = self.templates.template(node, env), node.place, self.shorthand.related
 
         def build_written(scope: Scope) -> list[Any]:
@@ -211,6 +275,62 @@ class Canonical:
                 raise _placed(error, place) from None
 
         return build_written
+
+    def _variable_activity(self, node: Node, env: Env) -> Closure | None:
+        """The activity a variable holds, made once an event; what is long in it counts at every use."""
+        name = _variable(node)
+        variable = env.variables.get(name) if name is not None and not env.tracing else None
+        if variable is None or variable.env is None or not _is_activity(variable.node):
+            return None
+        assert isinstance(variable.node, MapNode)
+        written = replace(variable.env, collected=Collected(slots=env.collected.slots))
+        activity, slot = straightened(self._activity(variable.node, written)), env.slot()
+
+        def run(scope: Scope) -> list[Any]:
+            kept = scope.kept
+            if slot not in kept:
+                made = activity(scope)
+                found = [made] if made is not None and made.get("id") is not None else []
+                kept[slot] = (found, measure(found, MAX_OUTPUT))
+            found, size = kept[slot]
+            if size > 2 * LONG:
+                scope.emit(size)
+            return list(found)
+
+        return run
+
+
+def _variable(node: Node) -> str | None:
+    """`x` of a text that is `${ vars.x }`."""
+    match = _VARIABLE.fullmatch(node.text) if isinstance(node, ScalarNode) else None
+    return match[1] if match is not None else None
+
+
+def _id(namespace: bytes, name: str) -> Closure:
+    uuid_of = namer(namespace)
+
+    def build(scope: Scope) -> str:
+        return uuid_of((scope.event_id or "") + name + scope.key)
+
+    return shaped(build, StatementId(uuid_of, name))
+
+
+def _plain_context(node: MapNode) -> bool:
+    """Whether a context says with its keys everything that decides its shape."""
+    if _unknown_shape(node) or "contextActivities" in node.items or "platform" in node.items:
+        return False
+    extensions = node.items.get("extensions")
+    if extensions is None:
+        return True
+    return isinstance(extensions, MapNode) and not _unknown_shape(extensions)
+
+
+def _is_activity(node: Node | None) -> bool:
+    return (
+        isinstance(node, MapNode)
+        and not _unknown_shape(node)
+        and not {"objectType", "definition"} & node.items.keys()
+    )
 
 
 def _unknown_shape(node: MapNode) -> bool:

@@ -57,11 +57,12 @@ class Identity:
     def candidates(self, scope: Scope) -> tuple[tuple[str, str], ...]:
         """(kind, value) of every candidate that has a value, best first; addresses in lower case."""
         found: list[tuple[str, str]] = []
+        private = scope.private
         for kind, closure in self.by:
-            value = closure(scope.private)
+            value = closure(private)
             if value is None:
                 continue
-            written = text(value).strip()
+            written = (value if value.__class__ is str else text(value)).strip()
             if kind == "email":
                 written = written.lower()
             if written:

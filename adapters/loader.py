@@ -17,6 +17,7 @@ from adapters.expressions.environment import (
     CompileError,
     Env,
 )
+from adapters.expressions.inline import Kept, shaped
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
 from adapters.functions.times import zone
@@ -129,7 +130,9 @@ class _Loader:
                     recalls={recall.name: recall.value for recall in recalls},
                 )
             )
-            rules = RuleLoader(env, self.templates, self.shorthand(), self.shared.fragments).load(self.block)
+            rules = RuleLoader(
+                env, self.templates, self.shorthand(), self.shared.fragments, self.origin(adapter)
+            ).load(self.block)
         except CompileError as error:
             self.report(error.lint)
         if rules is None or event_plan is None:
@@ -393,7 +396,9 @@ class _Loader:
         return self.templates.template(at, env) if at is not None else None
 
     def variables(self, env: Env) -> Env:
-        return RuleLoader(env, self.templates, self.shorthand(), {}).variables(self.block.get("let"), env)
+        return RuleLoader(env, self.templates, self.shorthand(), {}, self.origin("")).variables(
+            self.block.get("let"), env
+        )
 
     # -- privacy
 
@@ -448,7 +453,12 @@ class _Loader:
 
 
 def _agents(identities: dict[str, Identity]) -> dict[str, Closure]:
-    return {name: identity.agent for name, identity in identities.items()}
+    """How rules reach the agents; each is made once an event."""
+    return {name: _agent(identity) for name, identity in identities.items()}
+
+
+def _agent(identity: Identity) -> Closure:
+    return shaped(lambda scope: identity.agent(scope), Kept(identity.slot, identity.agent, "agent"))
 
 
 def _seconds(block: Block, key: str) -> int | None:

@@ -330,6 +330,7 @@ class Mapping:
             return Skipped(rule.name, rule.reason or "ignored by this rule")
         scope.parent = None
         maker.required = rule.required
+        scope.provenance = maker.provenance(rule.name)
         made: list[dict[str, Any]] = []
         problems: list[Lint] = []
         for plan in rule.plans:

@@ -8,7 +8,8 @@ from typing import Any
 
 from adapters.canonical import Canonical
 from adapters.expressions.compiler import parse_at
-from adapters.expressions.environment import CompileError, Env, Variable
+from adapters.expressions.environment import Collected, CompileError, Env, Variable
+from adapters.expressions.inline import straightened
 from adapters.expressions.scope import Scope
 from adapters.expressions.syntax import constant_path
 from adapters.expressions.values import EvaluationError, describe
@@ -18,7 +19,7 @@ from adapters.privacy import Hidden, redact
 from adapters.rules import Match, Rule, glob
 from adapters.shapes import ShapeChecker
 from adapters.shorthand import Shorthand
-from adapters.statements import Loop, StatementPlan, field_places
+from adapters.statements import Loop, Origin, StatementPlan, field_places
 from adapters.templates import Templates, merged, named
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
 
@@ -27,12 +28,17 @@ class RuleLoader:
     """Compiles the rules of one mapping in the environment of its tables, variables and identities."""
 
     def __init__(
-        self, env: Env, templates: Templates, shorthand: Shorthand, fragments: Mapping[str, Node]
+        self,
+        env: Env,
+        templates: Templates,
+        shorthand: Shorthand,
+        fragments: Mapping[str, Node],
+        origin: Origin,
     ) -> None:
         self.env = env
         self.templates = templates
         self.fragments = fragments
-        self.canonical = Canonical(templates, shorthand)
+        self.canonical = Canonical(templates, shorthand, origin)
         self.shapes = ShapeChecker(shorthand.vocabulary, fragments, env.tables)
 
     def load(self, block: Block) -> list[Rule]:
@@ -71,8 +77,9 @@ class RuleLoader:
                 continue
             inner = replace(env, locals={})
             origin = self.templates.origin_of(value, inner)
-            closure = named(f"vars.{name}", self.templates.template(value, inner), env)
-            variable = Variable(env.slot(), closure, origin)
+            built = self.templates.template(value, inner)
+            closure = named(f"vars.{name}", built if env.tracing else straightened(built), env)
+            variable = Variable(env.slot(), closure, origin, value, inner)
             env = replace(env, variables={**env.variables, name: variable})
         return env
 
@@ -226,10 +233,12 @@ class RuleLoader:
         self.shapes.check(template, "statement")
         self.shapes.complete(template, node.place)
         before = env.collected.leaves
-        compiled = self.canonical.statement(template, inner)
+        compiled, completed = self.canonical.completed(template, inner, id_name)
         return StatementPlan(
             node=node,
             template=compiled,
+            completed=completed,
+            sure=completed and self.canonical.sure(template, replace(inner, collected=Collected())),
             leaves=env.collected.leaves - before,
             id_name=id_name,
             when=self.templates.condition(when, inner) if when is not None else None,

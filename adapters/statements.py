@@ -11,9 +11,9 @@ from typing import Any
 from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, describe, text
-from adapters.functions.ids import SEPARATOR, name_uuid
 from adapters.functions.times import instant, rfc3339
 from adapters.templates import elements
+from adapters.uuids import SEPARATOR, name_uuid
 from adapters.yaml_source import MapNode, Node, Place
 
 SOURCE_EXTENSION = "https://w3id.org/xapi-gateway/extension/source"
@@ -54,7 +54,9 @@ class Loop:
 class StatementPlan:
     """One compiled `statement:`. `id_name` is its part of statement ids, `leaves` counts its fields.
 
-    `as_sent` is for statements that arrive as such: their time is kept as it was written.
+    `as_sent` is for statements that arrive as such: their time is kept as it was written. The template
+    of a `completed` one makes id, platform and provenance itself; a `sure` one has an identity as
+    actor and a constant verb.
     """
 
     node: MapNode
@@ -65,6 +67,8 @@ class StatementPlan:
     places: Mapping[str, Place]
     leaves: int
     as_sent: bool = False
+    completed: bool = False
+    sure: bool = False
 
     def build(self, scope: Scope, maker: Maker) -> list[dict[str, Any]]:
         """All statements this plan makes of one event, finished."""
@@ -78,13 +82,14 @@ class StatementPlan:
         for index, item in enumerate(elements(loop.items, scope, loop.node)):
             scope.locals[variable], scope.locals[position] = item, index
             if self.when is None or self.when(scope):
-                made.append(maker.finish(self, scope, self._key(scope, index, loop)))
+                key = loop.key(scope) if loop.key is not None else None
+                written = key if key.__class__ is str else self._key(key, index, loop)
+                made.append(maker.finish(self, scope, written))
         return made
 
-    def _key(self, scope: Scope, index: int, loop: Loop) -> str:
+    def _key(self, key: Any, index: int, loop: Loop) -> str:
         if loop.key is None:
             return str(index)
-        key = loop.key(scope)
         if key is None:
             error = EvaluationError("the key of this element is absent", code="R102")
             error.place = loop.key_place
@@ -118,6 +123,11 @@ class Maker:
         self.count = 0
         self.leaves = 0
 
+    def provenance(self, rule: str) -> dict[str, Any]:
+        """Where the statements of a rule come from; they share it, so nobody changes it."""
+        source = {"adapter": self.origin.adapter, "version": self.origin.version, "rule": rule}
+        return source if self.delivery is None else {**source, "delivery": self.delivery}
+
     def finish(self, plan: StatementPlan, scope: Scope, key: str) -> dict[str, Any]:
         """Evaluate, complete and check one statement; raises `EvaluationError`."""
         self.count += 1
@@ -126,6 +136,7 @@ class Maker:
         self.leaves += plan.leaves
         if plan.leaves > 64:
             scope.spend(plan.leaves >> 4)
+        scope.key = key
         try:
             made: dict[str, Any] | None = plan.template(scope)
         except EvaluationError as error:
@@ -133,6 +144,10 @@ class Maker:
             raise
         if made is None:
             raise plan.error("the statement is empty", "")
+        if plan.completed:
+            self.date(made, plan, scope)
+            self.check(made, plan)
+            return made
         if "id" not in made:
             name = SEPARATOR.join((scope.event_id or "", plan.id_name, key))
             made = {"id": name_uuid(self.namespace, name), **made}
@@ -172,13 +187,7 @@ class Maker:
             if target.__class__ is dict and target.get("objectType", "Activity") == "Activity":
                 context["platform"] = origin.platform
         if origin.provenance:
-            source: dict[str, Any] = {
-                "adapter": origin.adapter,
-                "version": origin.version,
-                "rule": scope.rule,
-            }
-            if self.delivery is not None:
-                source["delivery"] = self.delivery
+            source = scope.provenance
             extensions = context.get("extensions")
             if extensions is None:
                 context["extensions"] = {SOURCE_EXTENSION: source}
@@ -189,6 +198,10 @@ class Maker:
 
     def check(self, made: dict[str, Any], plan: StatementPlan) -> None:
         """What xAPI requires of every statement, and what the rule requires besides."""
+        if plan.sure and not self.required:
+            target, actor = made.get("object"), made.get("actor")
+            if target is not None and "id" in target and actor is not None and actor["account"]["name"]:
+                return
         actor = made.get("actor")
         if actor is None:
             if "actor" in plan.places:

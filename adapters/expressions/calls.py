@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from adapters.expressions.environment import Closure
-from adapters.expressions.inline import Applied, form_of, shaped
+from adapters.expressions.inline import Applied, Direct, Gives, Looked, form_of, shaped
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError
 from adapters.functions.registry import Function
@@ -28,7 +29,7 @@ def arity(entry: Function) -> str:
 def calling(entry: Function, args: tuple[Closure, ...], place: Callable[[], Place]) -> Closure:
     """A closure that evaluates the arguments and calls; errors and warnings carry the function's name."""
     apply, seen = _applying(entry, place), entry.absent == "seen"
-    form = Applied(apply, args, seen)
+    form = Applied(apply, args, seen, _gives(entry), _direct(entry, place))
     if len(args) == 1:
         arg = args[0]
 
@@ -45,6 +46,29 @@ def calling(entry: Function, args: tuple[Closure, ...], place: Callable[[], Plac
         return apply(scope, *values)
 
     return shaped(run, form)
+
+
+def _gives(entry: Function) -> Gives:
+    """What the annotation of a function says about its results."""
+    if entry.name == "score":
+        return "small map"
+    kinds = {kind.strip() for kind in entry.returns.split("|")} - {"None"}
+    if kinds == {"str"}:
+        return "text"
+    return "short" if kinds and kinds <= {"bool", "int", "float"} else "anything"
+
+
+def _direct(entry: Function, place: Callable[[], Place]) -> Direct | None:
+    """How a function whose work does not grow with its arguments can be called without a wrapper."""
+    if not (entry.scoped or entry.group in ("numbers", "times")) or entry.name in ("min", "max"):
+        return None
+    name = entry.name
+
+    def locate(error: EvaluationError) -> EvaluationError:
+        return located(error, name, place)
+
+    warn = (lambda scope: scope.place_pending(place(), name)) if entry.scoped else None
+    return Direct(entry.call, entry.scoped, locate, warn)
 
 
 def located(error: EvaluationError, name: str, place: Callable[[], Place]) -> EvaluationError:
@@ -93,7 +117,7 @@ def named(name: str, run: Closure, place: Callable[[], Place]) -> Closure:
             raise located(error, name, place) from None
 
     form = form_of(run)
-    if not isinstance(form, Applied):
+    if not isinstance(form, (Applied, Looked)):
         return guard
     apply = form.apply
 
@@ -103,4 +127,11 @@ def named(name: str, run: Closure, place: Callable[[], Place]) -> Closure:
         except EvaluationError as error:
             raise located(error, name, place) from None
 
-    return shaped(guard, Applied(guarded, form.args, form.seen))
+    if isinstance(form, Looked):
+        return shaped(guard, replace(form, apply=guarded))
+
+    def locate(error: EvaluationError) -> EvaluationError:
+        return located(error, name, place)
+
+    direct = Direct(apply, scoped=True, locate=locate)
+    return shaped(guard, Applied(guarded, form.args, form.seen, form.gives, direct))

@@ -19,7 +19,7 @@ from adapters.expressions.environment import (
     Read,
     Site,
 )
-from adapters.expressions.inline import Body, Constant, Kept, LocalValue, Steps, shaped
+from adapters.expressions.inline import Body, Constant, Equals, Kept, LocalValue, Steps, gives, shaped
 from adapters.expressions.lexer import ExpressionSyntaxError, unknown
 from adapters.expressions.operators import BINARY, MACROS, among, literal_words, steps
 from adapters.expressions.parser import parse
@@ -269,7 +269,7 @@ class _Compiler:
             value = kept[slot] = build(scope)
             return value
 
-        return shaped(run, Kept(slot, run))
+        return shaped(run, Kept(slot, run, gives(build)))
 
     def call(self, expression: Call) -> Closure:
         entry = FUNCTIONS.get(expression.name)
@@ -395,9 +395,10 @@ class _Compiler:
         constant = expression.right
         if isinstance(constant, Literal) and isinstance(constant.value, str):
             value = constant.value
+            form = Equals(left, value, wanted)
             if wanted:
-                return lambda scope: left(scope) == value
-            return lambda scope: left(scope) != value
+                return shaped(lambda scope: left(scope) == value, form)
+            return shaped(lambda scope: left(scope) != value, form)
 
         def compare(scope: Scope) -> bool:
             one, other = left(scope), right(scope)

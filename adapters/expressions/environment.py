@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from adapters.expressions.scope import Scope
 from adapters.expressions.syntax import Expression, Term
 from adapters.lints import Lint
-from adapters.yaml_source import Place, ScalarNode
+from adapters.yaml_source import Node, Place, ScalarNode
 
 Closure: TypeAlias = Callable[[Scope], Any]
 PayloadPath: TypeAlias = tuple[str, tuple[str | int, ...]]
@@ -81,11 +81,16 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A `let`: its closure, the slot its value is kept in, and the payload path it stands for, if any."""
+    """A `let`: its closure, the slot its value is kept in, the payload path it stands for, if any.
+
+    `node` is how it is written, `env` the environment it is written in.
+    """
 
     slot: int
     build: Closure
     origin: PayloadPath | None = None
+    node: Node | None = None
+    env: Env | None = None
 
 
 @dataclass(frozen=True, slots=True)

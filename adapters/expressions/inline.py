@@ -7,9 +7,9 @@ file is ever executed. A closure without a form is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope
@@ -17,11 +17,16 @@ from adapters.expressions.values import EvaluationError, text
 from adapters.yaml_source import Place
 
 LONG = 128
+# What a value that is present is known to be: text; a number or boolean; a small mapping that is not empty,
+# or that of an identity.
+Gives: TypeAlias = Literal["text", "short", "small map", "agent", "anything"]
 MAX_ENTRIES = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
+    """A value that does not depend on the event."""
+
     value: Any
 
 
@@ -37,10 +42,11 @@ class LocalValue:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A variable: its slot, and the closure that computes it once."""
+    """A variable: its slot, the closure that computes it once, and what that is known to give."""
 
     slot: int
     closure: Closure
+    gives: Gives = "anything"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +67,59 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A function call. Unless it is `seen` by the function, an absent argument makes the result absent."""
+    """A function call. Unless it is `seen` by the function, an absent argument makes the result absent.
+
+    A `direct` call is written out instead of `apply`, which does the same with a call more.
+    """
 
     apply: Callable[..., Any]
     args: tuple[Closure, ...]
     seen: bool
+    gives: Gives = "anything"
+    direct: Direct | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """A function and how it is called: with the scope first or not; `locate` places its errors."""
+
+    call: Callable[..., Any]
+    scoped: bool
+    locate: Callable[[EvaluationError], EvaluationError]
+    warn: Callable[[Scope], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The entry of a table: for text without a call, for anything else by `apply`."""
+
+    apply: Callable[..., Any]
+    key: Closure
+    table: Mapping[str, Any]
+    fallback: Any
+    gives: Gives
+
+
+@dataclass(frozen=True, slots=True)
+class Equals:
+    """Whether a value is a constant text, or is not."""
+
+    value: Closure
+    text: str
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StatementId:
+    """The UUID of the statement being made: of the event, this name and the key of its element."""
+
+    uuid_of: Callable[[str], str]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the statement being made comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +150,22 @@ class MapOf:
     keep_empty: bool = False
 
 
-Form: TypeAlias = Constant | Body | LocalValue | Kept | Steps | Joined | Applied | Words | Group | MapOf
+Form: TypeAlias = (
+    Constant
+    | Body
+    | LocalValue
+    | Kept
+    | Steps
+    | Joined
+    | Applied
+    | Looked
+    | Equals
+    | StatementId
+    | Provenance
+    | Words
+    | Group
+    | MapOf
+)
 
 
 def shaped(closure: Closure, form: Form) -> Closure:
@@ -124,18 +193,30 @@ def map_of(
     return shaped(build, form)
 
 
-def straightened(closure: Closure) -> Closure:
-    """The closure itself, or the function written for its mapping."""
+def gives(closure: Closure) -> Gives:
+    """What is known of a closure's values."""
     form = form_of(closure)
-    return straight(form) if isinstance(form, MapOf) else closure
+    if isinstance(form, (Kept, Applied, Looked)):
+        return form.gives
+    return "text" if isinstance(form, Joined) else "short" if isinstance(form, Equals) else "anything"
 
 
-def straight(form: MapOf) -> Closure:
-    """Write and compile the function that makes a mapping."""
-    writer = _Writer()
-    if _size(form) > MAX_ENTRIES:
+def straightened(closure: Closure) -> Closure:
+    """The closure itself, or the function written for its form."""
+    form = form_of(closure)
+    if isinstance(form, MapOf) and _size(form) > MAX_ENTRIES:
         return lambda scope: fill(dict(form.initial), form, scope)
-    made = writer.mapping(form)
+    if isinstance(form, (MapOf, Joined, Applied)):
+        return shaped(straight(form), form)
+    return closure
+
+
+def straight(form: MapOf | Joined | Applied) -> Closure:
+    """Write and compile the function that computes a form."""
+    writer = _Writer()
+    if isinstance(form, MapOf) and _size(form) > MAX_ENTRIES:
+        return lambda scope: fill(dict(form.initial), form, scope)
+    made = writer.form(form)
     writer.line(f"return {made}")
     source = "def build(scope):\n" + "\n".join(f"    {line}" for line in writer.lines) + "\n"
     exec(compile(source, "<mapping>", "exec"), writer.objects)  # noqa: S102 - see the module's promise
@@ -181,8 +262,10 @@ class _Writer:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.objects: dict[str, Any] = {"emit": emit, "text_at": text_at}
+        self.objects: dict[str, Any] = {"text_at": text_at}
+        self.objects["EvaluationError"] = EvaluationError
         self.names: dict[Any, str] = {}
+        self.certain: set[str] = set()
         self.count = 0
 
     def line(self, written: str) -> None:
@@ -207,31 +290,47 @@ class _Writer:
 
     def value(self, closure: Closure) -> str:
         form = form_of(closure)
-        if isinstance(form, Constant):
-            return self.object(form.value)
-        if isinstance(form, Body):
-            return self.once("body", "scope.body")
-        if isinstance(form, LocalValue):
-            return self.once(("local", form.slot), f"scope.locals.get({form.slot})")
-        if isinstance(form, Kept):
-            kept = self.once("kept", "scope.kept")
-            run = self.object(form.closure)
-            slot = form.slot
-            return self.once(("kept", slot), f"{kept}[{slot}] if {slot} in {kept} else {run}(scope)")
-        if isinstance(form, Steps):
-            return self.steps(form)
-        if isinstance(form, Joined):
-            return self.joined(form)
-        if isinstance(form, Applied):
-            return self.applied(form)
-        if isinstance(form, Words):
-            return self.words(form)
-        if isinstance(form, Group):
-            return self.group(form)
-        if isinstance(form, MapOf):
-            return self.mapping(form)
+        if form is not None:
+            return self.form(form)
         name = self.new()
         self.line(f"{name} = {self.object(closure)}(scope)")
+        return name
+
+    def form(self, form: Form) -> str:
+        written: str = getattr(self, _METHODS[form.__class__])(form)
+        return written
+
+    def constant(self, form: Constant) -> str:
+        return self.object(form.value)
+
+    def body(self, form: Body) -> str:
+        return self.once("body", "scope.body")
+
+    def local(self, form: LocalValue) -> str:
+        return self.once(("local", form.slot), f"scope.locals.get({form.slot})")
+
+    def kept(self, form: Kept) -> str:
+        kept = self.once("kept", "scope.kept")
+        run, slot = self.object(form.closure), form.slot
+        return self.once(("kept", slot), f"{kept}[{slot}] if {slot} in {kept} else {run}(scope)")
+
+    def statement_id(self, form: StatementId) -> str:
+        name = self.new()
+        middle, uuid_of = self.object(form.name), self.object(form.uuid_of)
+        self.line(f"{name} = {uuid_of}((scope.event_id or '') + {middle} + scope.key)")
+        self.certain.add(name)
+        return name
+
+    def provenance(self, form: Provenance) -> str:
+        name = self.new()
+        self.line(f"{name} = scope.provenance")
+        self.certain.add(name)
+        return name
+
+    def equals(self, form: Equals) -> str:
+        value, name = self.value(form.value), self.new()
+        self.line(f"{name} = {value} {'==' if form.wanted else '!='} {self.object(form.text)}")
+        self.certain.add(name)
         return name
 
     def steps(self, form: Steps) -> str:
@@ -253,7 +352,10 @@ class _Writer:
                 continue
             value = self.value(part)
             absent.append(f"{value} is None")
-            pieces.append(f"({value} if {value}.__class__ is str else text_at({value}, {place}))")
+            if gives(part) == "text":
+                pieces.append(value)
+            else:
+                pieces.append(f"({value} if {value}.__class__ is str else text_at({value}, {place}))")
         name = self.new()
         self.line(f"{name} = None if {' or '.join(absent)} else {' + '.join(pieces)}")
         return name
@@ -261,9 +363,31 @@ class _Writer:
     def applied(self, form: Applied) -> str:
         args = [self.value(arg) for arg in form.args]
         name = self.new()
-        call = f"{self.object(form.apply)}({', '.join(['scope', *args])})"
         absent = " or ".join(f"{arg} is None" for arg in args)
-        self.line(f"{name} = {call}" if form.seen or not args else f"{name} = None if {absent} else {call}")
+        guarded = not form.seen and bool(args)
+        if form.direct is None:
+            call = f"{self.object(form.apply)}({', '.join(['scope', *args])})"
+            self.line(f"{name} = None if {absent} else {call}" if guarded else f"{name} = {call}")
+            return name
+        direct, indent = form.direct, ""
+        if guarded:
+            self.line(f"if {absent}: {name} = None")
+            self.line("else:")
+            indent = "    "
+        given = ", ".join(["scope", *args] if direct.scoped else args)
+        self.line(f"{indent}try: {name} = {self.object(direct.call)}({given})")
+        locate = self.object(direct.locate)
+        self.line(f"{indent}except EvaluationError as error: raise {locate}(error) from None")
+        if direct.warn is not None:
+            self.line(f"{indent}if scope.pending: {self.object(direct.warn)}(scope)")
+        return name
+
+    def looked(self, form: Looked) -> str:
+        key, name = self.value(form.key), self.new()
+        table, fallback = self.object(form.table), self.object(form.fallback)
+        apply = self.object(form.apply)
+        short = f"{table}.get({key}, {fallback})"
+        self.line(f"{name} = {short} if {key}.__class__ is str else {apply}(scope, {key})")
         return name
 
     def words(self, form: Words) -> str:
@@ -276,6 +400,10 @@ class _Writer:
         return name
 
     def group(self, form: Group) -> str:
+        if len(form.items) == 1 and isinstance(form_of(form.items[0]), MapOf):
+            value, name = self.value(form.items[0]), self.new()
+            self.line(f"{name} = [{value}] if {value} is not None and 'id' in {value} else None")
+            return name
         name = self.new()
         self.line(f"{name} = []")
         for closure in form.items:
@@ -287,30 +415,95 @@ class _Writer:
         return name
 
     def mapping(self, form: MapOf) -> str:
-        name = self.new()
-        initial = ", ".join(f"{self.object(key)}: {self.object(value)}" for key, value in form.initial)
-        self.line(f"{name} = {{{initial}}}")
+        """One display where everything is present, as it usually is; else what is present is put in."""
+        pairs = [(self.object(key), self.object(value)) for key, value in form.initial]
+        optional: list[str] = []
         for key, closure, large in form.entries:
-            self.entry(name, self.object(key), closure, large=large, keep_empty=form.keep_empty)
-        self.line(f"if len({name}) <= {len(form.initial)}: {name} = None")
+            value, sure = self.present(closure, large=large, keep_empty=form.keep_empty)
+            if value is None:
+                continue
+            pairs.append((self.object(key), value))
+            if not sure:
+                optional.append(value)
+        name, size = self.new(), len(form.initial)
+        everything = f"{name} = {{{', '.join(f'{key}: {value}' for key, value in pairs)}}}"
+        if not optional:
+            self.line(everything if len(pairs) > size else f"{name} = None")
+            if len(pairs) > size:
+                self.certain.add(name)
+            return name
+        self.line(f"if {' and '.join(f'{value} is not None' for value in optional)}: {everything}")
+        self.line("else:")
+        self.line(f"    {name} = {{{', '.join(f'{key}: {value}' for key, value in pairs[:size])}}}")
+        for key, value in pairs[size:]:
+            condition = f"if {value} is not None: " if value in optional else ""
+            self.line(f"    {condition}{name}[{key}] = {value}")
+        if len(pairs) - size > len(optional):
+            self.certain.add(name)
+        else:
+            self.line(f"    if len({name}) <= {size}: {name} = None")
         return name
 
-    def entry(self, name: str, key: str, closure: Closure, *, large: bool, keep_empty: bool) -> None:
-        """Put one value under its key, if it is present."""
-        form, value = form_of(closure), self.value(closure)
-        if isinstance(form, (MapOf, Words)):
-            self.line(f"if {value} is not None: {name}[{key}] = {value}")
-        elif isinstance(form, Group):
-            self.line(f"if {value}: {name}[{key}] = {value}")
-        elif isinstance(form, Constant) and not (isinstance(form.value, str) and len(form.value) > LONG):
-            if form.value is not None:
-                self.line(f"{name}[{key}] = {value}")
-        else:
-            self.line(f"if {value} is not None:")
-            self.line(f"    if {value}.__class__ is str:")
-            self.line(f"        if len({value}) > {LONG}: scope.emit(len({value}))")
-            self.line(f"        {name}[{key}] = {value}")
-            self.line("    else:" if keep_empty else f"    elif {value}.__class__ is not dict or {value}:")
+    def present(self, closure: Closure, *, large: bool, keep_empty: bool) -> tuple[str | None, bool]:
+        """The value of an entry, counted if it is long, and whether it is sure; None for none at all."""
+        written = self.display(closure)
+        if written is not None:
+            return written, True
+        form = form_of(closure)
+        if isinstance(form, Constant) and form.value is None:
+            return None, False
+        value, known = self.value(closure), gives(closure)
+        if value in self.certain:
+            return value, True
+        if isinstance(form, Group):
+            self.line(f"{value} = {value} or None")
+        elif known == "text":
+            self.line(f"if {value} is not None and len({value}) > {LONG}: scope.emit(len({value}))")
+        elif not isinstance(form, (MapOf, Words)) and known == "anything":
+            kept = self.new()
+            self.line(f"{kept} = {value}")
+            self.line(f"if {value}.__class__ is str:")
+            self.line(f"    if len({value}) > {LONG}: scope.emit(len({value}))")
+            self.line(f"elif {value}.__class__ is dict or {value}.__class__ is list:")
             if large:
-                self.line(f"        emit(scope, {value}, large=True)")
-            self.line(f"        {name}[{key}] = {value}")
+                self.line(f"    scope.emit_whole({value})")
+            if not keep_empty:
+                self.line(f"    if {value} == {{}}: {kept} = None")
+            elif not large:
+                self.line("    pass")
+            return kept, False
+        return value, False
+
+    def display(self, closure: Closure) -> str | None:
+        """A short constant, or a mapping of such, as part of an expression; else None."""
+        form = form_of(closure)
+        if isinstance(form, Constant):
+            long = form.value is None or (isinstance(form.value, str) and len(form.value) > LONG)
+            return None if long else self.object(form.value)
+        if not isinstance(form, MapOf) or not (form.entries or form.initial):
+            return None
+        start = [f"{self.object(key)}: {self.object(value)}" for key, value in form.initial]
+        for key, inner, _ in form.entries:
+            written = self.display(inner)
+            if written is None:
+                return None
+            start.append(f"{self.object(key)}: {written}")
+        return f"{{{', '.join(start)}}}" if form.entries else None
+
+
+_METHODS: dict[type, str] = {
+    Constant: "constant",
+    Body: "body",
+    LocalValue: "local",
+    Kept: "kept",
+    Steps: "steps",
+    Joined: "joined",
+    Applied: "applied",
+    Equals: "equals",
+    Looked: "looked",
+    StatementId: "statement_id",
+    Provenance: "provenance",
+    Words: "words",
+    Group: "group",
+    MapOf: "mapping",
+}

@@ -27,11 +27,13 @@ class Scope:
         "index",
         "item",
         "kept",
+        "key",
         "locals",
         "lookups",
         "parent",
         "pending",
         "private",
+        "provenance",
         "query",
         "raw_body",
         "received_at",
@@ -58,6 +60,8 @@ class Scope:
         self.event_id: str | None = None
         self.received_at: str | None = None
         self.rule: str | None = None
+        self.key = ""
+        self.provenance: dict[str, Any] = {}
         self.parent: Any = None
         self.lookups: Lookups | None = None
         self.locals: dict[int, Any] = {}

@@ -5,37 +5,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import uuid
-from hashlib import sha1
 from typing import Any
 
 from adapters.expressions.values import EvaluationError, describe, text
 from adapters.functions.registry import function
 from adapters.functions.values import json
+from adapters.uuids import SEPARATOR, encoded, name_uuid
 
-SEPARATOR = "\x1f"
-# The two highest bits of the eighth byte are 10 (RFC 9562 §4.1).
-_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 _NAMESPACES = {
     "dns": uuid.NAMESPACE_DNS,
     "url": uuid.NAMESPACE_URL,
     "oid": uuid.NAMESPACE_OID,
     "x500": uuid.NAMESPACE_X500,
 }
-
-
-def name_uuid(namespace: bytes, name: str) -> str:
-    """UUID version 5 (RFC 9562) of a name; the same as `uuid.uuid5`, in a third of its time."""
-    try:
-        written = sha1(namespace + name.encode(), usedforsecurity=False).hexdigest()
-    except UnicodeEncodeError:
-        written = sha1(namespace + encoded(name), usedforsecurity=False).hexdigest()
-    variant = _VARIANT[written[16]]
-    return f"{written[:8]}-{written[8:12]}-5{written[13:16]}-{variant}{written[17:20]}-{written[20:32]}"
-
-
-def encoded(value: str) -> bytes:
-    """UTF-8; lone surrogates, which JSON can carry, are kept distinct instead of failing."""
-    return value.encode("utf-8", "surrogatepass")
 
 
 def pseudonym(key: bytes, kind: str, value: str) -> str:

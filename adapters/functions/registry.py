@@ -18,7 +18,8 @@ _Callable = TypeVar("_Callable", bound=Callable[..., Any])
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     """One function: `least` to `most` arguments (None: any number); `signature` and `summary` document it.
-    `parameters` are the names and defaults of arguments that may be given by name.
+    `parameters` are the names and defaults of arguments that may be given by name, `returns` is how the
+    result is annotated.
 
     With `absent` = "propagates" an absent argument makes the result absent without a call. `scoped` functions
     get the scope as their first argument. A `build` function prepares itself at load time instead.
@@ -28,6 +29,7 @@ class Function:
     group: str
     signature: str
     summary: str
+    returns: str = ""
     least: int
     most: int | None
     parameters: tuple[tuple[str, Any], ...] = ()
@@ -87,6 +89,7 @@ def _register(call: Callable[..., Any], signature: str, **options: Any) -> None:
         name=name,
         group=call.__module__.rpartition(".")[2],
         signature=name + signature,
+        returns=getattr(call, "__annotations__", {}).get("return", ""),
         summary=(inspect.getdoc(call) or "").split("\n")[0],
         call=call,
         **options,

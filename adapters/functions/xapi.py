@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.expressions.environment import Closure, Site
-from adapters.expressions.inline import Applied, shaped
+from adapters.expressions.inline import Applied, Gives, Looked, shaped
 from adapters.expressions.lexer import unknown
 from adapters.expressions.syntax import Expression, Literal
 from adapters.expressions.values import EvaluationError, bounded, number, text
@@ -84,6 +84,8 @@ def lookup(site: Site, terms: tuple[Expression, ...], args: tuple[Closure, ...])
     table, table_name, tracing = site.env.tables[name.value], name.value, site.env.tracing
     key, fallback = args[1], table.get("*")
     otherwise = args[2] if len(args) == 3 else None
+    texts = otherwise is None and all(isinstance(value, str) for value in table.values())
+    found_kind: Gives = "text" if texts else "anything"
 
     def apply(scope: Any, wanted: Any) -> Any:
         found = None
@@ -97,4 +99,9 @@ def lookup(site: Site, terms: tuple[Expression, ...], args: tuple[Closure, ...])
             return otherwise(scope)
         return found
 
-    return shaped(lambda scope: apply(scope, key(scope)), Applied(apply, (key,), seen=True))
+    def run(scope: Any) -> Any:
+        return apply(scope, key(scope))
+
+    if tracing or otherwise is not None or None in table.values():
+        return shaped(run, Applied(apply, (key,), seen=True, gives=found_kind))
+    return shaped(run, Looked(apply, key, table, fallback, found_kind))

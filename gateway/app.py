@@ -22,12 +22,13 @@ from gateway.settings import Settings
 from gateway.store.connection import Client
 from gateway.store.secrets import shared_secret
 from gateway.store.store import Store
-from gateway.web import admin, api, cmi5, content, hooks, oauth, ops, xapi
+from gateway.web import admin, api, catapult, cmi5, content, hooks, oauth, ops, xapi
 from gateway.web.connections import Manners, Runner
 from gateway.web.cors import Cors
 from gateway.web.errors import errors_to_json
 from gateway.web.origins import CONTENT_PORT, ContentPort
 from gateway.web.outgoing import HttpFetcher
+from gateway.web.posting import HttpPoster
 from gateway.web.requests import request_id
 from gateway.xapi.versions import HEADER, Version
 
@@ -55,7 +56,12 @@ async def open_services(settings: Settings, client: Client) -> dict[str, Service
         store = Store(client, database)
         await store.prepare()
         services[name] = Services(
-            store, settings, more_key=more_key, mappings=mappings, fetcher=HttpFetcher()
+            store,
+            settings,
+            more_key=more_key,
+            mappings=mappings,
+            fetcher=HttpFetcher(),
+            poster=HttpPoster(settings.notices.allow),
         )
     return services
 
@@ -83,6 +89,7 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
         for path, version in _MOUNTS
     ]
     xapi.add_routes(app, mounts, cors)
+    app.add_subapp(f"{base}/catapult", catapult.subapp())
     oauth.add_routes(app)
     hooks.add_routes(app)
     cmi5.add_routes(app, cors)

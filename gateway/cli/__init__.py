@@ -14,6 +14,7 @@ from gateway.cli.mappings import mappings
 from gateway.cli.registrations import registrations
 from gateway.cli.serve import serve
 from gateway.cli.statements import statements
+from gateway.cli.subscriptions import subscriptions
 from gateway.logs import configure_logging
 from gateway.settings import LogSettings
 
@@ -26,5 +27,16 @@ def main() -> None:
     configure_logging(LogSettings(format="auto", level="warning"))
 
 
-for command in (serve, demo, config, credentials, mappings, deliveries, courses, registrations, statements):
+for command in (
+    serve,
+    demo,
+    config,
+    credentials,
+    mappings,
+    deliveries,
+    courses,
+    registrations,
+    subscriptions,
+    statements,
+):
     main.add_command(command)

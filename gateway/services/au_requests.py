@@ -83,11 +83,12 @@ class AURequests:
         after = _after(session, verdict, len(statements), now)
 
         async def change(transaction: Transaction) -> None:
+            # What the AU reports comes before what follows from it, also in the notices of both.
+            await self._store.sessions.note_statements(session, transaction, now=now, after=after)
             if changed != standing or after.state != session.state or after.used != session.used:
                 await self._store.registrations.change(
                     registration, transaction, aus=changed.documents(), satisfied=changed.satisfied
                 )
-            await self._store.sessions.note_statements(session, transaction, now=now, after=after)
 
         # Preparing changes them, and another attempt has to judge what was sent.
         return await accept(copy.deepcopy(value), insertions, change)

@@ -155,14 +155,14 @@ class Launches:
         session = _session(launch, session_id, fetch_key, begun, launch_data)
 
         async def change(transaction: Transaction) -> None:
-            await self._store.registrations.change(
-                registration, transaction, aus=standing.documents(), satisfied=standing.satisfied
-            )
             if before is not None:
                 await self._sessions.end(before, transaction, now=now, reason="relaunched")
             await self._store.sessions.insert(session, transaction)
             await self._store.documents.write(
                 context_of(_launch_data_query(launch)), LAUNCH_DATA_ID, _json(launch_data, now), transaction
+            )
+            await self._store.registrations.change(
+                registration, transaction, aus=standing.documents(), satisfied=standing.satisfied
             )
 
         await self._statements.record(self._lms.origin, [*recorded, *satisfied], also=change)

@@ -23,12 +23,15 @@ from gateway.services.launch_links import LaunchLinks
 from gateway.services.launches import Launches
 from gateway.services.lms import Lms
 from gateway.services.mappings import Mappings
+from gateway.services.notices import Notices
+from gateway.services.posting import Poster, PostsNothing
 from gateway.services.preferences import Preferences
 from gateway.services.previews import Previews
 from gateway.services.registrations import Registrations
 from gateway.services.removals import Removals
 from gateway.services.sessions import Sessions
 from gateway.services.statements import Statements
+from gateway.services.subscriptions import Subscriptions
 from gateway.services.turns import Turns
 from gateway.services.working import enduring
 from gateway.settings import Settings
@@ -38,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 # Two groups at a time: one waits for the disk while the server works on the other.
 _GROUPS_IN_FLIGHT = 2
+_TELLING = 4  # receivers at a time
 _RECOVER_EVERY = 2.0  # seconds
 _NOTE_USE_EVERY = 20.0
 _ABANDON_EVERY = 15.0
@@ -60,6 +64,7 @@ class Services:
         more_key: bytes,
         mappings: Mappings | None = None,
         fetcher: Fetcher | None = None,
+        poster: Poster | None = None,
     ) -> None:
         self.store = store
         self.more_key = more_key
@@ -115,6 +120,9 @@ class Services:
             lms=lms,
             lifetime=dt.timedelta(seconds=cmi5.link_lifetime),
         )
+        self.subscriptions = Subscriptions(store, settings.notices, namespace=lms.namespace, clock=lms.now)
+        self._poster = poster or PostsNothing()
+        self.notices = Notices(store, self._poster, settings.notices, clock=lms.now)
         self.enrolments = Enrolments(store, self.courses, self.registrations, namespace=lms.namespace)
         self.previews = Previews(self.registrations, self.launches, gateway=public_url(settings))
         self.preferences = Preferences(store, clock=lms.now)
@@ -131,14 +139,20 @@ class Services:
 
     async def run(self) -> None:
         """All background work, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.write())
-            tasks.create_task(self.hooks.run())
-            tasks.create_task(enduring("recovery", self._recover))
-            tasks.create_task(enduring("session use", self._note_session_use))
-            tasks.create_task(enduring("lapsed sessions", self._abandon_lapsed))
-            tasks.create_task(enduring("imports", self.course_imports.run))
-            tasks.create_task(enduring("unfinished imports", self._sweep_courses))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.write())
+                tasks.create_task(self.hooks.run())
+                tasks.create_task(enduring("recovery", self._recover))
+                tasks.create_task(enduring("session use", self._note_session_use))
+                tasks.create_task(enduring("lapsed sessions", self._abandon_lapsed))
+                tasks.create_task(enduring("subscriptions", self.subscriptions.configure))
+                for _ in range(_TELLING):
+                    tasks.create_task(enduring("notices", self.notices.work))
+                tasks.create_task(enduring("imports", self.course_imports.run))
+                tasks.create_task(enduring("unfinished imports", self._sweep_courses))
+        finally:
+            await self._poster.close()
 
     async def _recover(self) -> None:
         while True:

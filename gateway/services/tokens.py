@@ -60,6 +60,17 @@ class TokenIssuer:
         await self._tokens.add(text, token)
         return Issued(text=text, scope=scope or " ".join(wanted), lifetime=int(LIFETIME.total_seconds()))
 
+    async def lasting(
+        self, key: str, scopes: tuple[Scope, ...], lifetime: dt.timedelta, *, prefix: str = ""
+    ) -> str:
+        """A token for whoever proved to have the credential `key`, for clients that ask for one only once.
+
+        It ends with the credential, if not before.
+        """
+        text = f"{prefix}{token_urlsafe(32)}"
+        await self._tokens.add(text, Token(key=key, scopes=scopes, expires=self._clock() + lifetime))
+        return text
+
 
 def scope_names(scopes: frozenset[Scope]) -> frozenset[str]:
     """Granted scopes by our names and by those of vendors."""

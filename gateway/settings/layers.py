@@ -85,6 +85,9 @@ def _contradictions(settings: Settings) -> Iterator[SettingsProblem]:
         if store not in stores.names:
             known = ", ".join(stores.names)
             yield problem(("hooks.stores",), f"expected one of {known} for {adapter!r}, got {store!r}")
+    if (settings.notices.url is None) != (settings.notices.secret is None):
+        names = "notices.url", "notices.secret"
+        yield problem(names, "expected both or neither, because every notice is signed")
     if cmi5.idle_timeout > cmi5.session_lifetime:
         names = "cmi5.idle_timeout", "cmi5.session_lifetime"
         got = " and ".join(str(written[name]) for name in names)

@@ -132,6 +132,18 @@ class Cmi5Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticesSettings:
+    url: str | None
+    secret: Secret | None
+    events: tuple[str, ...]
+    allow: tuple[Network, ...]
+    timeout: float
+    attempts: int
+    pause: float
+    retention: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CorsSettings:
     allow_origins: tuple[str, ...]
 
@@ -170,6 +182,7 @@ class Settings:
     group_commit: GroupCommitSettings
     hooks: HooksSettings
     cmi5: Cmi5Settings
+    notices: NoticesSettings
     cors: CorsSettings
     log: LogSettings
     metrics: MetricsSettings

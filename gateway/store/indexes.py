@@ -110,6 +110,18 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_registration", "registration", "created"),
         _index("by_link", "link", unique=True),
     ],
+    "subscriptions": [_index("by_created", "created", "_id")],
+    "numbers": [_index("by_number", "kind", "number", unique=True)],
+    "notices": [
+        _index("by_subscription", "subscription", "created", "_id"),
+        _index("by_state", "subscription", "state", "created", "_id"),
+        _index("lane", "subscription", "registration", "state", "number"),
+        _index("expiry", "expires", expireAfterSeconds=0),
+    ],
+    "notice_lanes": [
+        _index("due", "due", partialFilterExpression={"due": {"$exists": True}}),
+        _index("by_subscription", "_id.subscription"),
+    ],
     "refusals": [
         _index("by_session", "session", "time", "_id"),
         _index("expiry", "expires", expireAfterSeconds=0),

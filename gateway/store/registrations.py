@@ -18,6 +18,7 @@ from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+from gateway.store.notices import Happening, Notices
 from gateway.store.transactions import Contended, Transaction
 
 
@@ -86,8 +87,9 @@ class RegistrationFilter:
 class Registrations:
     """The `registrations` collection of one store."""
 
-    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+    def __init__(self, database: AsyncDatabase[dict[str, Any]], notices: Notices) -> None:
         self._collection = database["registrations"]
+        self._notices = notices
 
     async def insert(self, registration: Registration, transaction: Transaction | None = None) -> None:
         """Store a new registration; raises Contended if its id is taken."""
@@ -95,6 +97,9 @@ class Registrations:
             await self._collection.insert_one(_document(registration), session=transaction)
         except DuplicateKeyError:
             raise Contended from None
+        if transaction is not None:
+            satisfied = [_satisfied(registration, node) for node in registration.satisfied]
+            await self._notices.add(registration.id, satisfied, transaction)
 
     async def change(
         self,
@@ -120,6 +125,14 @@ class Registrations:
         )
         if result.matched_count == 0:
             raise Contended
+        happened = [
+            Happening(kind="waived", details={"au": au, "reason": state["waive_reason"]})
+            for au, state in aus.items()
+            if state["waived"] and not registration.aus.get(au, {}).get("waived")
+        ]
+        new = [node for node in satisfied if node not in registration.satisfied]
+        happened += [_satisfied(registration, node) for node in new]
+        await self._notices.add(registration.id, happened, transaction)
 
     async def describe(
         self, registration_id: UUID, changes: Mapping[str, Any], now: dt.datetime
@@ -203,6 +216,10 @@ def _state(root: str, aus: Mapping[str, Mapping[str, Any]], satisfied: Sequence[
     if any(au["sessions"] or au["waived"] for au in aus.values()):
         return RegistrationState.STARTED
     return RegistrationState.REGISTERED
+
+
+def _satisfied(registration: Registration, node: str) -> Happening:
+    return Happening(kind="satisfied", details={"satisfied": node, "whole": node == registration.root})
 
 
 def _listed(aus: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

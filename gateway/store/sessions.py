@@ -7,7 +7,7 @@ hashes only. Changes name the state they expect, and MongoDB decides.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+from gateway.store.notices import Happening, Notices
 from gateway.store.transactions import Contended, Transaction
 
 
@@ -50,11 +51,16 @@ class Session:
     reason: str | None = None
 
 
+# What an AU reports and others are told, in the order in which it can happen.
+_TOLD = ("initialized", "completed", "passed", "failed", "terminated")
+
+
 class Sessions:
     """The `sessions` collection of one store."""
 
-    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+    def __init__(self, database: AsyncDatabase[dict[str, Any]], notices: Notices) -> None:
         self._collection = database["sessions"]
+        self._notices = notices
 
     # -- commands ----------------------------------------------------------------------------------------
 
@@ -82,6 +88,7 @@ class Sessions:
             await self._collection.insert_one(document, session=transaction)
         except DuplicateKeyError:
             raise Contended from None
+        await self._tell(session, ["launched"], transaction)
 
     async def authorize(
         self, fetch_key: str, *, token: str, before: str, after: str, now: dt.datetime
@@ -120,6 +127,8 @@ class Sessions:
         )
         if result.matched_count == 0:
             raise Contended
+        new = {verb.rpartition("/")[2] for verb in after.used - session.used}
+        await self._tell(session, [verb for verb in _TOLD if verb in new], transaction)
 
     async def abandon(
         self, session: Session, transaction: Transaction, *, state: str, now: dt.datetime, reason: str
@@ -132,6 +141,14 @@ class Sessions:
         )
         if result.matched_count == 0:
             raise Contended
+        await self._tell(session, ["abandoned"], transaction, reason=reason)
+
+    async def _tell(
+        self, session: Session, kinds: Sequence[str], transaction: Transaction, **details: str
+    ) -> None:
+        about = {"au": session.au, "session": session.id, "mode": session.mode, **details}
+        happened = [Happening(kind=kind, details=about) for kind in kinds]
+        await self._notices.add(session.registration, happened, transaction)
 
     async def delete_of(self, registration: UUID, transaction: Transaction) -> list[UUID]:
         """Remove the sessions of a registration; their ids. Raises Contended if one of them is open."""

@@ -18,10 +18,13 @@ from gateway.store.indexes import create_indexes
 from gateway.store.knowledge import Activities, Persons
 from gateway.store.launch_links import LaunchLinks
 from gateway.store.links import Links
+from gateway.store.notices import Notices
+from gateway.store.numbers import Numbers
 from gateway.store.refusals import Refusals
 from gateway.store.registrations import Registrations
 from gateway.store.sessions import Sessions
 from gateway.store.statements import Statements
+from gateway.store.subscriptions import Subscriptions
 from gateway.store.tokens import Tokens
 from gateway.store.writers import Writer
 
@@ -50,8 +53,11 @@ class Store:
         self.courses = Courses(self._database)
         self.course_files = CourseFiles(self._database)
         self.course_imports = CourseImports(self._database)
-        self.registrations = Registrations(self._database)
-        self.sessions = Sessions(self._database)
+        self.numbers = Numbers(self._database)
+        self.subscriptions = Subscriptions(self._database)
+        self.notices = Notices(self._database)
+        self.registrations = Registrations(self._database, self.notices)
+        self.sessions = Sessions(self._database, self.notices)
         self.launch_links = LaunchLinks(self._database)
         self.refusals = Refusals(self._database)
 

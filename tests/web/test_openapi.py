@@ -18,7 +18,9 @@ from referencing.jsonschema import DRAFT202012
 from gateway import __version__
 from gateway.cmi5 import vocabulary as verbs
 from gateway.services.access import Scope
+from gateway.services.subscriptions import EVENTS
 from gateway.store.delivery_records import State
+from gateway.store.notices import NoticeState
 from gateway.store.registrations import RegistrationState
 from gateway.web.api.openapi import description
 from gateway.web.api.uploads import ACCEPTED
@@ -262,6 +264,8 @@ def test_errors_of_the_examples_have_codes_of_the_gateway() -> None:
 def test_lists_of_words_are_those_of_the_code() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     assert schemas["DeliveryState"]["enum"] == list(State)
+    assert schemas["Event"]["enum"] == list(EVENTS)
+    assert schemas["NoticeState"]["enum"] == list(NoticeState)
     assert schemas["RegistrationState"]["enum"] == list(RegistrationState)
     assert schemas["MoveOn"]["enum"] == list(verbs.MoveOn)
     assert schemas["LaunchMode"]["enum"] == list(verbs.LaunchMode)
@@ -417,6 +421,35 @@ async def test_registrations_and_sessions_are_answered_as_described(gateway: Gat
     ] == "Review"
     await call("post", "/api/v1/courses/{course}/launch", 404, {**launch, "au": 7}, course=course["id"])
     await call("post", "/api/v1/courses/{course}/launch", 400, {"au": 0}, course=course["id"])
+
+
+async def test_subscriptions_are_answered_as_described(gateway: Gateway) -> None:
+    call = walk(gateway)
+    path = "/api/v1/subscriptions"
+    body = {"url": "https://portal.example.edu/hook", "events": ["passed"], "name": "portal"}
+    made = await call("post", path, 201, body)
+    await call("post", path, 400, {"url": body["url"], "event": "passed"})
+    assert len((await call("get", path, 200))["subscriptions"]) == 1
+    await call("get", path, 400, params={"limit": "1"})
+    one = {"subscription": made["id"]}
+    await call("patch", f"{path}/{{subscription}}", 200, {"enabled": False}, **one)
+    await call("patch", f"{path}/{{subscription}}", 400, {"events": ["won"]}, **one)
+    await call("post", f"{path}/{{subscription}}/secret", 200, **one)
+    course = await call("post", "/api/v1/courses", 201, data=course_xml(), headers=XML)
+    launch = {"au": 0, "actor": LEARNER}
+    session = await call("post", "/api/v1/courses/{course}/launch", 200, launch, course=course["id"])
+    waive, named = "/api/v1/registrations/{registration}/waive", {"registration": session["registration"]}
+    await call("patch", f"{path}/{{subscription}}", 200, {"events": ["waived", "satisfied"]}, **one)
+    await call("post", waive, 200, {"au": 0, "reason": "Administrative"}, **named)
+    shown = await call("get", f"{path}/{{subscription}}", 200, **one)
+    assert shown["notices"]["pending"] == 2
+    page = await call("get", f"{path}/{{subscription}}/notices", 200, params={"limit": "1"}, **one)
+    assert page["more"]
+    await call("get", f"{path}/{{subscription}}/notices", 400, params={"state": "lost"}, **one)
+    await call("post", f"{path}/{{subscription}}/retry", 202, {"notice": page["notices"][0]["id"]}, **one)
+    await call("post", f"{path}/{{subscription}}/retry", 404, {"notice": str(uuid4())}, **one)
+    await call("delete", f"{path}/{{subscription}}", 204, **one)
+    await call("get", f"{path}/{{subscription}}", 404, **one)
 
 
 async def test_deliveries_and_mappings_are_answered_as_described(

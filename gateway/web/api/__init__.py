@@ -5,7 +5,16 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.keys import SETTINGS
-from gateway.web.api import courses, deliveries, delivery_hours, openapi, registrations, schemas, sessions
+from gateway.web.api import (
+    courses,
+    deliveries,
+    delivery_hours,
+    openapi,
+    registrations,
+    schemas,
+    sessions,
+    subscriptions,
+)
 
 
 def add_routes(app: web.Application) -> None:
@@ -58,3 +67,4 @@ def add_routes(app: web.Application) -> None:
     deliveries.add_routes(app, base)
     openapi.add_routes(app, base)
     schemas.add_routes(app, base)
+    subscriptions.add_routes(app, base)

@@ -104,9 +104,7 @@ async def authorize(request: web.Request) -> web.Response:
 async def import_course(request: web.Request) -> web.Response:
     services, player = await _services(request), await _player(request)
     settings = request.config_dict[SETTINGS]
-    async with uploaded_file(
-        request, limit=settings.cmi5.max_package, timeout=settings.limits.body_timeout
-    ) as file:
+    async with uploaded_file(request, limit=settings.cmi5.max_package) as file:
         made = await services.courses.create(file, base=addresses(request).gateway)
     return answer(await player.imported(made))
 

@@ -6,14 +6,18 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import click
 import pytest
 
+from gateway.cli import main
 from gateway.cmi5.sessions import diagram
+from gateway.services import signing
 from gateway.settings import schema
 from tests.gateway import Gateway, create_credential
 from tests.web.au import LEARNER, api, imported
@@ -55,14 +59,22 @@ async def test_every_command_of_the_page_works_in_its_order(documented: Gateway,
     script = f"\necho; echo '{_MARK}'\n".join(blocks("sh"))
     output = await asyncio.to_thread(run, script, tmp_path, documented.url)
     answers: list[Any] = [json.loads(text) if text.strip() else None for text in output.split(_MARK)]
-    refused, silent, version, registered, link, progress, record, waived = answers[:8]
-    launch, gate, session, abandoned = answers[8:]
+    refused, silent, preview, version, job, named, registered, link, enrolled = answers[:9]
+    progress, record, table, changed, waived, subscribed, launch, gate, session, abandoned = answers[9:]
     assert refused["error"]["code"] == "invalid"
     (problem,) = refused["error"]["problems"]
     assert problem["path"] == "courseStructure/au (line 6)"
     assert "Pased" in problem["message"]
-    assert (silent, launch) == (None, None)
+    assert (silent, table, launch) == (None, None, None)
+    assert preview["launchMode"] == "Browse"
     assert (version["version"], version["warnings"]) == (2, [])
+    assert job["state"] == "waiting"
+    assert (named["id"], named["tags"]) == (version["id"], ["autumn"])
+    # Ada is registered already.
+    assert (enrolled["enrolled"], enrolled["present"]) == (1, 1)
+    assert len((tmp_path / "progress.csv").read_text().splitlines()) == 3
+    assert changed == {"registrations": [], "more": None}
+    assert subscribed["secret"].startswith("whsec_")
     assert registered["course"] == version["id"]
     assert urlsplit(link["url"]).path.startswith("/launch/")
     assert progress["progress"]["children"][0]["moveOn"] == "Passed"
@@ -74,10 +86,44 @@ async def test_every_command_of_the_page_works_in_its_order(documented: Gateway,
     assert abandoned["state"] == "abandoned"
 
 
-async def test_the_portal_gets_a_url_that_the_browser_can_go_to(documented: Gateway) -> None:
-    (code,) = blocks("python")
+def functions() -> dict[str, Any]:
+    """The functions of the page."""
     names: dict[str, Any] = {}
-    exec(compile(code, "docs/cmi5.md", "exec"), names)
+    for code in blocks("python"):
+        exec(compile(code, "docs/cmi5.md", "exec"), names)
+    return names
+
+
+def test_the_receiver_tells_genuine_notices_from_others() -> None:
+    is_genuine, secret = functions()["is_genuine"], signing.new_secret()
+    now, body = int(time.time()), b'{"type": "registration.passed"}'
+
+    def headers(secrets: list[str], timestamp: int) -> dict[str, str]:
+        return {
+            "webhook-id": "m",
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": signing.signature(secrets, "m", timestamp, body),
+        }
+
+    assert is_genuine(secret, headers([secret], now), body)
+    assert is_genuine(secret, headers([signing.new_secret(), secret], now), body)
+    assert not is_genuine(secret, headers([signing.new_secret()], now), body)
+    assert not is_genuine(secret, headers([secret], now), body + b" ")
+    assert not is_genuine(secret, headers([secret], now - 301), body)
+
+
+def test_every_command_that_the_page_names_exists() -> None:
+    named = re.findall(r"^\| `xapi-gateway (\w+) ([^|]*)\|", PAGE, re.MULTILINE)
+    assert len(named) > 8
+    for group, rest in named:
+        commands = [word.split()[0] for word in rest.strip().strip("`").split("`, `")]
+        known = main.commands[group]
+        assert isinstance(known, click.Group)
+        assert set(commands) <= set(known.commands), group
+
+
+async def test_the_portal_gets_a_url_that_the_browser_can_go_to(documented: Gateway) -> None:
+    names = functions()
     course = await imported(documented)
     registration = str(uuid4())
     arguments = (documented.url, KEY, SECRET, course["id"], LEARNER, registration)
@@ -94,6 +140,7 @@ async def test_the_portal_gets_a_url_that_the_browser_can_go_to(documented: Gate
 def test_every_setting_that_the_page_names_exists() -> None:
     named = set(re.findall(r"`(cmi5\.[a-z_]+)`", PAGE)) - {"cmi5.xml"}
     assert named == {"cmi5.idle_timeout"}
+    named |= set(re.findall(r"`(notices\.[a-z_]+)`", PAGE))
     assert named <= set(schema.options())
     assert (ROOT / "gateway" / "demo" / "course").is_dir()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from adapters.instances import Instance
 from adapters.lints import Lint, MappingError
 from adapters.loader import load_mapping
 from adapters.mapping import Mapping
@@ -37,10 +38,10 @@ def mapping_paths(folder: Path) -> list[Path]:
     )
 
 
-def load_file(path: Path, *, root: Path | None = None) -> Mapping:
+def load_file(path: Path, *, root: Path | None = None, instance: Instance | None = None) -> Mapping:
     """Load one mapping; includes are looked up below `root`, which is the file's folder when not given."""
     folder = root if root is not None else path.parent
-    return load_mapping(read_text(path), _shown(path, folder), files=reader(folder))
+    return load_mapping(read_text(path), _shown(path, folder), files=reader(folder), instance=instance)
 
 
 def read_text(path: Path) -> str:

@@ -23,6 +23,7 @@ from adapters.expressions.values import EvaluationError, text
 from adapters.functions.times import zone
 from adapters.grammar import MAPPING
 from adapters.identity import Identity, Undecided
+from adapters.instances import INSTANCE, Instance
 from adapters.lints import Lint, MappingError, suggest
 from adapters.mapping import DirectoryEntry, EventPlan, Mapping, content_hash
 from adapters.model import Block, check, seconds
@@ -47,19 +48,32 @@ _EVENT_NAMES = frozenset({"body", "headers", "index", "item", "query"})
 _PERSON_NAMES = _EVENT_NAMES | {"event_id", "received_at", "source"}
 
 
-def load_mapping(text: str, name: str, *, files: Files | None = None, tracing: bool = False) -> Mapping:
+def load_mapping(
+    text: str,
+    name: str,
+    *,
+    files: Files | None = None,
+    tracing: bool = False,
+    instance: Instance | None = None,
+) -> Mapping:
     """Compile a mapping. `name` is its file's path inside the mappings folder, as messages show it.
 
     `files` gives the text of an included path, or None. Raises `MappingError` with every finding; findings
-    that do not prevent use are on `Mapping.lints`. `tracing` compiles for `explain`.
+    that do not prevent use are on `Mapping.lints`. `tracing` compiles for `explain`. An `instance` gives it
+    another name and source.
     """
     node = read_yaml(text, name)
+    if instance is not None:
+        node = instance.applied(node)
     lints = check(node, MAPPING, "the mapping")
     if not isinstance(node, MapNode):
         raise MappingError(lints)
     shared = gather(node, text, name, files)
+    if instance is not None:
+        shared.texts[INSTANCE] = instance.text()
     loader = _Loader(node, shared, files, tracing=tracing)
-    mapping = loader.load(name, cache(lambda: load_mapping(text, name, files=files, tracing=True)))
+    traced = cache(lambda: load_mapping(text, name, files=files, tracing=True, instance=instance))
+    mapping = loader.load(name, traced)
     found = _sorted([*lints, *shared.lints, *loader.collected.lints, *mapping.lints])
     if any(lint.level == "error" and lint.code != "E207" for lint in found):
         # What is missing may stand where something else is wrong.

@@ -10,10 +10,11 @@ import structlog
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.keys import ACCESS, SERVICES, SESSIONS, SETTINGS, TOKENS
+from gateway.keys import ACCESS, RELOADING, SERVICES, SESSIONS, SETTINGS, TOKENS
 from gateway.services.access import Access
 from gateway.services.addresses import public_url as public_url
 from gateway.services.mappings import Mappings
+from gateway.services.reloading import Reloading
 from gateway.services.services import Services, utc_now
 from gateway.services.session_finder import SessionFinder
 from gateway.services.tokens import TokenIssuer
@@ -78,6 +79,14 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
         default.tokens,
         home_page=public_url(settings),
         find_session=app[SESSIONS].find,
+    )
+    vendors = services[settings.stores.default].hooks
+    app[RELOADING] = Reloading(
+        vendors.mappings,
+        default.mapping_status,
+        vendors.revisions,
+        watch=settings.hooks.watch,
+        clock=utc_now,
     )
     app[TOKENS] = TokenIssuer(app[ACCESS], default.tokens, clock=utc_now)
     cors = Cors(settings.cors.allow_origins)
@@ -181,6 +190,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
             for services in app[SERVICES].values():
                 tasks.create_task(services.run())
             tasks.create_task(enduring("credential use", note_use))
+            tasks.create_task(enduring("mappings", app[RELOADING].run))
 
     task = asyncio.create_task(run())
     try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from gateway.services.access import Access
+from gateway.services.reloading import Reloading
 from gateway.services.services import Services
 from gateway.services.session_finder import SessionFinder
 from gateway.services.tokens import TokenIssuer
@@ -14,6 +15,7 @@ from gateway.settings import Settings
 
 SETTINGS = web.AppKey("settings", Settings)
 ACCESS = web.AppKey("access", Access)
+RELOADING = web.AppKey("reloading", Reloading)
 TOKENS = web.AppKey("tokens", TokenIssuer)
 SESSIONS = web.AppKey("sessions", SessionFinder)
 SERVICES: web.AppKey[Mapping[str, Services]] = web.AppKey("services", Mapping)

@@ -10,6 +10,7 @@ from gateway.cli.courses import courses
 from gateway.cli.credentials import credentials
 from gateway.cli.deliveries import deliveries
 from gateway.cli.demo import demo
+from gateway.cli.directory import directory
 from gateway.cli.mappings import mappings
 from gateway.cli.registrations import registrations
 from gateway.cli.serve import serve
@@ -34,6 +35,7 @@ for command in (
     credentials,
     mappings,
     deliveries,
+    directory,
     courses,
     registrations,
     subscriptions,

@@ -14,6 +14,7 @@ from adapters.schema import schema as mapping_schema
 from adapters.schema import schema_of_tests
 from gateway.cli.mapping_events import explain, run, shown_path, sign
 from gateway.cli.mapping_paths import mapping_files, paths_argument, tests_of
+from gateway.cli.mapping_status import reload, revisions, shadow, status
 from gateway.cli.mapping_tests import run_test_files
 from gateway.cli.output import as_json_option, print_json
 
@@ -111,5 +112,5 @@ def schema(tests: bool, as_json: bool) -> None:
     print_json(schema_of_tests() if tests else mapping_schema())
 
 
-for command in (run_test_files, run, explain, sign):
+for command in (run_test_files, run, explain, sign, status, reload, revisions, shadow):
     mappings.add_command(command)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.services.deliveries import Rehearsal
+from gateway.services.deliveries import Progress
 from gateway.services.delivery_hours import Silence
+from gateway.services.mapper import Rehearsal
+from gateway.services.recording import Presence
 from gateway.services.texts import time_text
 from gateway.store.delivery_hours import Hour
 from gateway.store.delivery_records import Delivery, Outcome, State
+from gateway.store.replays import StoredReplay
 
 
 def summary(delivery: Delivery) -> dict[str, Any]:
     """A delivery as lists show it."""
     rules = [outcome.rule for outcome in delivery.outcomes if outcome.rule]
     reasons = [outcome.reason for outcome in delivery.outcomes if outcome.reason]
+    codes = [outcome.code for outcome in delivery.outcomes if outcome.code]
     return {
         "id": str(delivery.id),
         "adapter": delivery.adapter,
@@ -27,12 +32,14 @@ def summary(delivery: Delivery) -> dict[str, Any]:
         "events": len(delivery.outcomes),
         "statements": sum(len(outcome.statements) for outcome in delivery.outcomes),
         "rules": list(dict.fromkeys(rules)),
+        "codes": list(dict.fromkeys(codes)),
         "reason": reasons[0] if reasons else None,
         "duplicates": delivery.duplicates,
         "conflict": delivery.conflict,
         "attempts": delivery.attempts,
         "revision": delivery.revision,
         "size": delivery.size,
+        "gone": delivery.gone,
     }
 
 
@@ -58,6 +65,8 @@ def whole(delivery: Delivery, payload: Any = None) -> dict[str, Any]:
         "verified": [dict(one) for one in delivery.verified],
         "request": request,
         "outcomes": outcomes(delivery.outcomes),
+        "leftover": [str(identity) for identity in delivery.leftover],
+        "replay": str(delivery.replay.id) if delivery.replay is not None else None,
     }
 
 
@@ -93,27 +102,64 @@ def outcomes(found: Sequence[Outcome]) -> list[dict[str, Any]]:
             "event": outcome.event,
             "state": outcome.state,
             "rule": outcome.rule,
+            "code": outcome.code,
             "reason": outcome.reason,
             "statements": [str(identity) for identity in outcome.statements],
             "problems": [dict(problem) for problem in outcome.problems],
             "warnings": [dict(warning) for warning in outcome.warnings],
+            "until": time_text(outcome.until),
         }
         for outcome in found
     ]
 
 
 def rehearsal(found: Rehearsal) -> dict[str, Any]:
-    """What mapping a delivery again would do; statement ids by how they stand to what is stored."""
-    statements: dict[str, list[str]] = {"new": [], "same": [], "different": []}
-    for identity, presence in found.statements.items():
-        statements[presence].append(str(identity))
+    """What mapping a delivery again would do; statement ids by how they stand to what is stored, and where
+    those that differ do.
+    """
+    statements: dict[str, list[str]] = {presence.value: [] for presence in Presence}
+    for identity, compared in found.statements.items():
+        statements[compared.presence].append(str(identity))
     return {
         "id": str(found.delivery.id),
         "adapter": found.delivery.adapter,
         "before": found.delivery.state,
         "state": found.state,
+        "revision": found.revision,
         "statements": statements,
+        "differences": [
+            {"statement": str(identity), "changes": list(compared.differences)}
+            for identity, compared in found.statements.items()
+            if compared.differences
+        ],
         "outcomes": outcomes(found.outcomes),
+    }
+
+
+def replay_view(progress: Progress) -> dict[str, Any]:
+    """A replay and how far it is."""
+    replay = progress.replay
+    return {
+        **replay_summary(replay),
+        "pending": progress.pending,
+        "states": dict(progress.states),
+        "finished": replay.deliveries is not None and progress.pending == 0,
+    }
+
+
+def replay_summary(replay: StoredReplay) -> dict[str, Any]:
+    """A replay as lists show it."""
+    which = {
+        key: time_text(value) if isinstance(value, dt.datetime) else value
+        for key, value in replay.which.items()
+    }
+    return {
+        "replay": str(replay.id),
+        "started": time_text(replay.started),
+        "by": replay.by,
+        "which": which,
+        **replay.options,
+        "replayed": replay.deliveries,
     }
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import hmac
 from collections.abc import Callable
 
-from adapters import Lookups
 from gateway.services.addresses import public_url
 from gateway.services.deliveries import Deliveries
 from gateway.services.delivery_hours import Hours
+from gateway.services.directory import Directory
 from gateway.services.fetching import Fetcher
 from gateway.services.key_sets import KeySets
+from gateway.services.lookups import Resolver
+from gateway.services.mapper import Mapper, Retention
 from gateway.services.mapping_work import MappingWork
 from gateway.services.mappings import Mappings
+from gateway.services.privacy import PrivacyKeys
 from gateway.services.receiving import Receiving
 from gateway.services.recording import Recorder
+from gateway.services.revisions import Revisions
+from gateway.services.shadowing import Shadowing
 from gateway.services.statements import Statements
 from gateway.services.working import enduring
 from gateway.settings import Settings
@@ -24,7 +28,7 @@ from gateway.store.store import Store
 
 
 class Hooks:
-    """Assembled from settings; `key` is a secret of the installation, from which pseudonyms are made."""
+    """Assembled from settings; `key` is a secret of the installation, used where `privacy.key` is not set."""
 
     def __init__(
         self,
@@ -37,8 +41,9 @@ class Hooks:
         fetcher: Fetcher,
         clock: Callable[[], dt.datetime],
     ) -> None:
-        recorder = Recorder(store, statements, home_page=public_url(settings))
-        lookups = Lookups(pseudonym_key=hmac.digest(key, f"pseudonyms of {store.name}".encode(), "sha256"))
+        hooks, own = settings.hooks, settings.privacy.key
+        master = own.reveal().encode() if own is not None else key
+        self.keys = PrivacyKeys(master, store.name, epoch=settings.privacy.epoch)
         self.mappings = mappings
         self._store = store.name
         default = settings.stores.default
@@ -50,15 +55,22 @@ class Hooks:
             ),
             clock=clock,
         )
-        self.work = MappingWork(
-            store.deliveries,
-            recorder,
+        self.revisions = Revisions(store.revisions, clock=clock)
+        self.mapper = Mapper(
+            Recorder(store, statements, home_page=public_url(settings)),
             mappings,
-            lookups=lookups,
-            workers=settings.hooks.workers,
-            retention=dt.timedelta(seconds=settings.hooks.retention),
-            hours=self.hours,
+            self.revisions,
+            Resolver(store.directory, store.facts, self.keys),
+            self.keys,
+            Shadowing(store.shadows, clock=clock),
+            retention=Retention(
+                records=dt.timedelta(seconds=hooks.retention),
+                bodies=dt.timedelta(seconds=hooks.raw_retention),
+            ),
             clock=clock,
+        )
+        self.work = MappingWork(
+            store.deliveries, self.mapper, workers=hooks.workers, hours=self.hours, clock=clock
         )
         self._fetcher = fetcher
         self._key_sets = KeySets(fetcher, mappings.key_urls)
@@ -66,14 +78,18 @@ class Hooks:
             store.deliveries,
             mappings,
             self.work,
+            self.keys,
             key_sets=self._key_sets,
             hours=self.hours,
-            max_queue=settings.hooks.max_queue,
-            max_queue_age=settings.hooks.max_queue_age,
-            max_body=settings.hooks.max_body,
+            max_queue=hooks.max_queue,
+            max_queue_age=hooks.max_queue_age,
+            max_body=hooks.max_body,
             clock=clock,
         )
-        self.deliveries = Deliveries(store.deliveries, recorder, mappings, lookups=lookups, clock=clock)
+        self.deliveries = Deliveries(
+            store.deliveries, store.replays, self.mapper, mappings, self.keys, clock=clock
+        )
+        self.directory = Directory(store.directory, store.deliveries, self.keys, clock=clock)
 
     async def run(self) -> None:
         """Store and map deliveries until cancelled."""

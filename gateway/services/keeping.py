@@ -21,6 +21,7 @@ from adapters.receive.decode import Undecodable
 from adapters.receive.jwt import Jwt
 from adapters.receive.public_key import PublicKeySigned
 from gateway.services.adapting import payload_of
+from gateway.services.privacy import PrivacyKeys, Sealed
 from gateway.store.deliveries import Left
 from gateway.store.delivery_records import Delivery
 
@@ -111,17 +112,44 @@ def kept_url(mapping: Mapping, url: str) -> str:
     return _storable(parts._replace(query="&".join(pairs), path=path).geturl()[:_MAX_URL])
 
 
-def kept_body(mapping: Mapping, payload: Any, request: Request) -> tuple[bytes, bool]:
-    """The body to store, and whether it is the payload as JSON: where the mapping drops or masks something.
-
-    What identities alone may see stays until it is shown; see `shown_payload`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptBody:
+    """What is stored of a body. Where `decoded` it is the payload as JSON, without what the mapping hides and
+    with pseudonyms at the paths of `pseudonymised`; `sealed` is what identities see of it, encrypted.
     """
-    dropped = tuple(hidden for hidden in mapping.hidden if not hidden.for_identity_only)
-    if not dropped:
-        return request.body, False
-    from adapters.privacy import redact
 
-    return json.dumps(redact(payload, dropped), separators=(",", ":")).encode(), True
+    body: bytes
+    decoded: bool = False
+    pseudonymised: tuple[str, ...] = ()
+    sealed: bytes | None = None
+
+
+def kept_body(mapping: Mapping, payload: Any, request: Request, keys: PrivacyKeys, digest: str) -> KeptBody:
+    """What may be stored of an accepted request's body."""
+    privacy = mapping.privacy
+    if not privacy.hidden or privacy.store_raw == "keep":
+        return KeptBody(body=request.body)
+    key = keys.pseudonyms(keys.epoch)
+    sealed = keys.seal(_json(mapping.private(payload, key)), digest) if privacy.sealed else None
+    return KeptBody(
+        body=_json(mapping.redact(payload, key)),
+        decoded=True,
+        pseudonymised=tuple(
+            one.shown
+            for one in privacy.hidden
+            if one.action == "pseudonym" and not (sealed and one.for_identity_only)
+        ),
+        sealed=sealed,
+    )
+
+
+def kept_digest(mapping: Mapping, digest: str, keys: PrivacyKeys) -> str:
+    """What tells bodies apart: their SHA-256, or where nothing may be kept a keyed hash of it."""
+    return keys.fingerprint("digest", digest) if mapping.privacy.store_raw == "none" else digest
+
+
+def _json(payload: Any) -> bytes:
+    return json.dumps(payload, separators=(",", ":")).encode()
 
 
 def kept_for(mapping: Mapping, default: dt.timedelta) -> dt.timedelta:
@@ -130,7 +158,7 @@ def kept_for(mapping: Mapping, default: dt.timedelta) -> dt.timedelta:
     return dt.timedelta(days=days) if days is not None else default
 
 
-def left_of(mapping: Mapping, delivery: Delivery) -> Left | None:
+def left_of(mapping: Mapping, delivery: Delivery, keys: PrivacyKeys) -> Left | None:
     """What the mapping leaves of the body of a delivery that is resolved; None where that is all of it."""
     keep = mapping.receiver.policy.keep_body if mapping.receiver is not None else "whole"
     if keep == "hash":
@@ -138,10 +166,19 @@ def left_of(mapping: Mapping, delivery: Delivery) -> Left | None:
     if keep == "whole" or not mapping.hidden:
         return None
     try:
-        payload = mapping.redact(payload_of(mapping, delivery))
-    except Undecodable:
+        payload = mapping.redact(
+            payload_of(mapping, delivery, keys),
+            keys.pseudonyms(delivery.epoch),
+            already=delivery.pseudonymised,
+        )
+    except (Undecodable, Sealed):
         return None
-    return Left(kept="redacted", body=json.dumps(payload, separators=(",", ":")).encode(), decoded=True)
+    return Left(
+        kept="redacted",
+        body=_json(payload),
+        decoded=True,
+        pseudonymised=tuple(one.shown for one in mapping.hidden if one.action == "pseudonym"),
+    )
 
 
 def _checks(mapping: Mapping) -> Iterator[Check]:

@@ -16,18 +16,14 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from adapters import Lookups, Mapping
 from gateway.errors import Unavailable
-from gateway.services.adapting import Made, adapted, state_of
 from gateway.services.delivery_hours import Hours
-from gateway.services.keeping import kept_for, left_of
-from gateway.services.mappings import Mappings
+from gateway.services.mapper import Mapper
 from gateway.services.metrics import EVENT_STATEMENTS, EVENTS
-from gateway.services.recording import Recorder
-from gateway.services.working import enduring, together
+from gateway.services.working import enduring
 from gateway.store.connection import translating
 from gateway.store.deliveries import Deliveries, Finished
-from gateway.store.delivery_records import RESOLVED, Delivery, Outcome, State
+from gateway.store.delivery_records import Delivery, Outcome, State
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +38,7 @@ _MOST_WAITING_BYTES = 16 * 1024 * 1024
 _TOGETHER = 32
 _EVENTS_TOGETHER = 100
 _LONGEST_DELAY = 300.0  # seconds
+_FORGET_EVERY = 5.0
 # A delivery that this many processes took and did not live to give back is not taken again.
 _MOST_DEATHS = 10
 
@@ -52,21 +49,15 @@ class MappingWork:
     def __init__(
         self,
         deliveries: Deliveries,
-        recorder: Recorder,
-        mappings: Mappings,
+        mapper: Mapper,
         *,
-        lookups: Lookups,
         workers: int,
-        retention: dt.timedelta,
         hours: Hours,
         clock: Callable[[], dt.datetime],
     ) -> None:
         self._deliveries = deliveries
-        self._recorder = recorder
-        self._mappings = mappings
-        self._lookups = lookups
+        self._mapper = mapper
         self._workers = workers
-        self._retention = retention
         self._hours = hours
         self._clock = clock
         self._waiting: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -104,6 +95,7 @@ class MappingWork:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(enduring("claims", self._claim))
+                tasks.create_task(enduring("bodies to forget", self._forget_bodies))
                 for _ in range(self._workers):
                     tasks.create_task(enduring("mapping", self._work))
         finally:
@@ -157,82 +149,60 @@ class MappingWork:
                 raise
             self._forget(batch)
 
+    async def _forget_bodies(self) -> None:
+        while True:
+            if forgotten := await self._deliveries.forget_bodies(self._clock()):
+                log.info("bodies of deliveries forgotten", deliveries=forgotten)
+            else:
+                await asyncio.sleep(_FORGET_EVERY)
+
     def _forget(self, batch: Sequence[Delivery]) -> None:
         for delivery in batch:
             self._held.pop(delivery.id, None)
 
-    # -- one delivery ------------------------------------------------------------------------------------
+    # -- mapping -----------------------------------------------------------------------------------------
 
     async def _map(self, batch: Sequence[Delivery]) -> None:
-        found = await together(self._one(delivery) for delivery in batch)
-        results = [result for result in found if result is not None]
-        if not results:
-            return
+        now = self._clock()
+        ours = [one for one in batch if one.due is None or one.due - now >= _MARGIN]
+        hopeless = [_given_up(one) for one in ours if _deaths(one) >= _MOST_DEATHS]
         with translating():
-            await self._deliveries.finish(results, self._clock())
+            results, later, news = await self._mapper.map(
+                [one for one in ours if _deaths(one) < _MOST_DEATHS]
+            )
+            results += hopeless
+            if results:
+                await self._deliveries.finish(results, self._clock())
+        for delivery in later:
+            await self._postpone(delivery)
         for result in results:
-            for outcome in result.outcomes:
+            self._count(result)
+            self._hours.note_changed(result.delivery.received)
+        await self._release(results, news)
+
+    async def _release(self, results: Sequence[Finished], news: Sequence[str]) -> None:
+        """Have those mapped again that waited for what became known meanwhile.
+
+        What begins to wait now may have become known between its look-up and its finish: then nobody else
+        will release it.
+        """
+        with translating():
+            waits = [one for result in results for one in result.waits]
+            known = await self._mapper.known(waits) if waits else []
+            if (released := [*news, *known]) and await self._deliveries.release_waiting(
+                released, self._clock()
+            ):
+                self._more.set()
+
+    @staticmethod
+    def _count(result: Finished) -> None:
+        """Count events that were decided now; those that were before were counted then."""
+        before = result.delivery.outcomes if result.delivery.state is State.HELD else ()
+        same = len(before) == len(result.outcomes)
+        for index, outcome in enumerate(result.outcomes):
+            if not (same and before[index].state == outcome.state):
                 EVENTS.labels(result.delivery.adapter, outcome.state).inc()
                 EVENT_STATEMENTS.labels(result.delivery.adapter).inc(len(outcome.statements))
-
-    async def _one(self, delivery: Delivery) -> Finished | None:
-        """What became of a delivery; None if it is not finished by us now."""
-        if delivery.due is not None and delivery.due - self._clock() < _MARGIN:
-            return None
-        adapter = self._mappings.get(delivery.adapter)
-        if adapter is None or adapter.mapping is None:
-            log.warning("delivery waits for its mapping", adapter=delivery.adapter, delivery=str(delivery.id))
-            await self._postpone(delivery)
-            return None
-        mapping = adapter.mapping
-        deaths = delivery.attempts - delivery.postponed - 1
-        if deaths >= _MOST_DEATHS:
-            reason = f"given up: {deaths} processes ended while they mapped this delivery"
-            return self._finished(delivery, mapping, [_internal(reason)])
-        try:
-            return self._finished(delivery, mapping, await self._outcomes(delivery, mapping))
-        except Unavailable as error:
-            log.warning("mapping waits for the database", delivery=str(delivery.id), error=error.message)
-            await self._postpone(delivery)
-            return None
-        except Exception as error:  # the boundary of a worker: one delivery never stops the others
-            log.exception("mapping failed unexpectedly", adapter=delivery.adapter, delivery=str(delivery.id))
-            return self._finished(delivery, mapping, [_internal(f"internal: {type(error).__name__}")])
-
-    async def _outcomes(self, delivery: Delivery, mapping: Mapping) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        pending: list[Made | Outcome] = []
-        for one in adapted(mapping, delivery, self._lookups):
-            pending.append(one)
-            if len(pending) == _EVENTS_TOGETHER:
-                outcomes += await self._record(pending, delivery, mapping)
-                pending.clear()
-        return outcomes + await self._record(pending, delivery, mapping)
-
-    async def _record(
-        self, events: Sequence[Made | Outcome], delivery: Delivery, mapping: Mapping
-    ) -> list[Outcome]:
-        recording = (
-            self._recorder.record(one, delivery, mapping.revision) for one in events if isinstance(one, Made)
-        )
-        stored = iter(await together(recording))
-        return [next(stored) if isinstance(one, Made) else one for one in events]
-
-    def _finished(self, delivery: Delivery, mapping: Mapping, outcomes: list[Outcome]) -> Finished:
-        state = state_of(outcomes)
-        self._hours.note_changed(delivery.received)
-        expires, left = None, None
-        if state in RESOLVED:
-            expires = self._clock() + kept_for(mapping, self._retention)
-            left = left_of(mapping, delivery)
-        return Finished(
-            delivery=delivery,
-            state=state,
-            outcomes=outcomes,
-            revision=mapping.revision,
-            expires=expires,
-            left=left,
-        )
 
     async def _postpone(self, delivery: Delivery) -> None:
         delay = min(_LONGEST_DELAY, 2.0 ** min(delivery.attempts, 20)) * random.uniform(0.5, 1.0)  # noqa: S311
@@ -241,5 +211,12 @@ class MappingWork:
             await self._deliveries.postpone(delivery, self._clock() + dt.timedelta(seconds=delay))
 
 
-def _internal(reason: str) -> Outcome:
-    return Outcome(event=None, state=State.FAILED, reason=reason)
+def _deaths(delivery: Delivery) -> int:
+    """How many processes took a delivery and did not live to give it back."""
+    return delivery.attempts - delivery.postponed - 1
+
+
+def _given_up(delivery: Delivery) -> Finished:
+    reason = f"given up: {_deaths(delivery)} processes ended while they mapped this delivery"
+    outcome = Outcome(event=None, state=State.FAILED, code="given_up", reason=reason)
+    return Finished(delivery=delivery, state=State.FAILED, outcomes=[outcome], revision=delivery.revision)

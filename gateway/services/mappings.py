@@ -1,22 +1,27 @@
 """The mappings of a running gateway: what is loaded, what is not ready, and why.
 
-One bad file stops its own adapter and nothing else. `load` may be called again at any time: a file that has
-become unusable leaves the mapping that was loaded before in place.
+One bad file stops its own adapter and nothing else. `load` may be called again at any time: what has become
+unusable, or fails its own tests, leaves the mapping that was loaded before in place, and says so.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
 
-from adapters import Mapping, MappingError
-from adapters.files import load_file, mapping_paths
+from adapters import Mapping as AdapterMapping
+from adapters import MappingError
+from adapters.files import TEST_SUFFIX, load_file, mapping_paths, read_text, reader
+from adapters.instances import Instance
+from adapters.testing import run_tests
 from gateway import resources
+from gateway.services.metrics import MAPPING_RELOADS
 from gateway.settings import Settings
+from gateway.settings.model import AdapterSettings
 
 log = structlog.get_logger(__name__)
 
@@ -25,13 +30,17 @@ Secrets = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
-    """One adapter. `mapping` is None if its file cannot be used; with a `problem` it receives nothing."""
+    """One adapter. `mapping` is None if its file cannot be used; with a `problem` it receives nothing.
+
+    `kept` says why the file as it is now is not used, where an older mapping goes on instead.
+    """
 
     name: str
     file: Path
-    mapping: Mapping | None
+    mapping: AdapterMapping | None
     problem: str | None
     secrets: Secrets
+    kept: str | None = None
 
 
 def secret_of_environment(name: str) -> str | None:
@@ -46,45 +55,108 @@ def secret_of_environment(name: str) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded:
+    """All adapters at once: replacing this is how they change."""
+
+    adapters: Mapping[str, Adapter] = field(default_factory=dict)
+    shadows: Mapping[str, AdapterMapping] = field(default_factory=dict)
+
+
 class Mappings:
     """Adapters by name, read from a folder. Reading one is a dictionary look-up; only `load` reads files."""
 
-    def __init__(self, folder: Path, secrets: Secrets = secret_of_environment) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        secrets: Secrets = secret_of_environment,
+        instances: Mapping[str, AdapterSettings] | None = None,
+    ) -> None:
         self.folder = folder
         self._secrets = secrets
-        self._adapters: dict[str, Adapter] = {}
+        self._instances = instances or {}
+        self._loaded = _Loaded()
 
     @classmethod
     def of(cls, settings: Settings) -> Mappings:
         """The adapters of the configured folder, or the shipped ones; loaded."""
-        mappings = cls(settings.hooks.mappings or resources.mappings_dir())
+        folder = settings.hooks.mappings or resources.mappings_dir()
+        mappings = cls(folder, instances=settings.hooks.instances)
         mappings.load()
         return mappings
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
         """All of them by name, those that are not ready too."""
-        return tuple(self._adapters[name] for name in sorted(self._adapters))
+        loaded = self._loaded.adapters
+        return tuple(loaded[name] for name in sorted(loaded))
 
     def get(self, name: str) -> Adapter | None:
-        return self._adapters.get(name)
+        return self._loaded.adapters.get(name)
 
     def key_urls(self) -> set[str]:
         """The key sets that ready adapters verify with."""
-        ready = (one for one in self._adapters.values() if one.problem is None)
+        ready = (one for one in self.adapters if one.problem is None)
         receivers = (one.mapping.receiver for one in ready if one.mapping is not None)
         return {url for receiver in receivers if receiver is not None for url in receiver.key_urls}
 
-    def load(self) -> None:
-        """Read folder and secrets, then replace all adapters at once. Never raises for what a file holds."""
-        loaded: dict[str, Adapter] = {}
+    def shadow(self, name: str) -> AdapterMapping | None:
+        """The mapping that runs beside an adapter's own, if there is one."""
+        return self._loaded.shadows.get(name)
+
+    def seen(self) -> frozenset[tuple[str, int, int]]:
+        """What the folder looks like: it changes when a file does."""
+        found: set[tuple[str, int, int]] = set()
+        for path in sorted(self.folder.rglob("*")):
+            try:
+                known = path.stat()
+            except OSError:
+                continue
+            if path.is_file():
+                found.add((str(path), known.st_mtime_ns, known.st_size))
+        return frozenset(found)
+
+    def load(self, *, tested: bool = False) -> None:
+        """Read folder and secrets, then replace all adapters at once. Never raises for what a file holds.
+
+        With `tested`, a mapping that is not the one in use has to pass its own tests first.
+        """
+        adapters: dict[str, Adapter] = {}
+        shadows: dict[str, AdapterMapping] = {}
+        used = {one.mapping for one in self._instances.values()}
         for path in mapping_paths(self.folder):
-            adapter = self._load(path)
-            if adapter.name in loaded:
-                log.error("adapter defined twice", adapter=adapter.name, used=str(loaded[adapter.name].file))
+            adapter = self._load(path, None, tested=tested)
+            if adapter.mapping is not None and adapter.mapping.shadow:
+                shadows[adapter.name] = adapter.mapping
+            elif adapter.name in adapters:
+                log.error(
+                    "adapter defined twice", adapter=adapter.name, used=str(adapters[adapter.name].file)
+                )
             else:
-                loaded[adapter.name] = adapter
-        self._adapters = loaded
+                adapters[adapter.name] = adapter
+        files = {one.name: one.file for one in adapters.values()}
+        for name, chosen in self._instances.items():
+            if (file := files.get(chosen.mapping)) is not None and name not in files:
+                adapters[name] = self._load(file, Instance(adapter=name, source=chosen.source), tested=tested)
+            else:
+                reason = "that name is taken" if name in files else f"there is no mapping {chosen.mapping!r}"
+                log.error("adapter of the settings unusable", adapter=name, reason=reason)
+        for name in used & set(adapters):
+            # The mapping itself only receives if somebody gave it its secrets.
+            if name not in self._instances and adapters[name].problem is not None:
+                adapters[name] = replace(
+                    adapters[name], problem=f"used by adapters of the settings; {adapters[name].problem}"
+                )
+        self._loaded = _Loaded(adapters=adapters, shadows=shadows)
+
+    def restore(self, name: str, mapping: AdapterMapping) -> None:
+        """Use an older revision for an adapter whose file cannot be used since the gateway started."""
+        before = self._loaded.adapters[name]
+        adapter = self._adapter(mapping, before.file)
+        restored = replace(adapter, kept=before.problem)
+        rest = {key: one for key, one in self._loaded.adapters.items() if key != name}
+        self._loaded = replace(self._loaded, adapters=rest | {mapping.name: restored})
+        log.error("mapping unusable, its last revision is used", adapter=mapping.name, problem=before.problem)
 
     def report(self) -> None:
         """Log what is ready and what is not; those that nobody gave any secret share one line."""
@@ -102,30 +174,70 @@ class Mappings:
             elif adapter.mapping is not None:
                 log.info("adapter ready", adapter=adapter.name, revision=adapter.mapping.revision[:12])
 
-    def _load(self, path: Path) -> Adapter:
+    def _load(self, path: Path, instance: Instance | None, *, tested: bool) -> Adapter:
+        before = self._before(path, instance)
         try:
-            mapping = load_file(path)
+            mapping = load_file(path, instance=instance)
         except MappingError as error:
-            return self._unusable(path, error)
-        values = {name: self._secrets(name) for name in mapping.secrets}
-        missing = mapping.missing_secrets(values.get)
+            first, *others = error.lints
+            more = f" (and {len(others)} more; run `xapi-gateway mappings lint`)" if others else ""
+            return self._unusable(path, instance, before, f"{first}{more}")
+        if before is not None and before.mapping is not None and before.mapping.revision != mapping.revision:
+            failures = _failures(path, mapping) if tested and instance is None else []
+            if failures:
+                return self._unusable(path, instance, before, _summary(failures))
+            MAPPING_RELOADS.labels(mapping.name, "swapped").inc()
+            log.info("mapping swapped", adapter=mapping.name, revision=mapping.revision[:12])
+        return self._adapter(mapping, path)
+
+    def _before(self, path: Path, instance: Instance | None) -> Adapter | None:
+        """The adapter as it was loaded before."""
+        loaded = self._loaded.adapters
+        if instance is not None:
+            return loaded.get(instance.adapter)
+        return next(
+            (one for one in loaded.values() if one.file == path and one.name not in self._instances), None
+        )
+
+    def _adapter(self, mapping: AdapterMapping, path: Path) -> Adapter:
+        names = self._instances[mapping.name].secrets if mapping.name in self._instances else {}
+        wanted = {name: names.get(name, name) for name in mapping.secrets}
+        values = {name: self._secrets(other) for name, other in wanted.items()}
+        missing = [wanted[name] for name in mapping.missing_secrets(values.get)]
         problem = None
-        if missing:
-            names = ", ".join(missing)
-            problem = f"set {names} in the environment, or name a file by {missing[0]}_FILE, and start again"
+        if missing and not mapping.shadow:
+            shown = ", ".join(missing)
+            problem = f"set {shown} in the environment, or name a file by {missing[0]}_FILE, and start again"
         return Adapter(name=mapping.name, file=path, mapping=mapping, problem=problem, secrets=values.get)
 
-    def _unusable(self, path: Path, error: MappingError) -> Adapter:
+    def _unusable(
+        self, path: Path, instance: Instance | None, before: Adapter | None, problem: str
+    ) -> Adapter:
         """The adapter as it was loaded before; else one that only tells why it is not there."""
-        before = next((one for one in self._adapters.values() if one.file == path), None)
         if before is not None and before.mapping is not None:
-            log.error("mapping unusable, the one before stays", adapter=before.name, problem=str(error))
-            return before
-        first, *others = error.lints
-        more = f" (and {len(others)} more; run `xapi-gateway mappings lint`)" if others else ""
-        return Adapter(
-            name=path.stem, file=path, mapping=None, problem=f"{first}{more}", secrets=lambda _: None
-        )
+            if before.kept != problem:
+                MAPPING_RELOADS.labels(before.name, "kept").inc()
+                log.error("mapping unusable, the one before stays", adapter=before.name, problem=problem)
+            return replace(before, kept=problem)
+        name = instance.adapter if instance is not None else path.stem
+        return Adapter(name=name, file=path, mapping=None, problem=problem, secrets=lambda _: None)
+
+
+def _failures(path: Path, mapping: AdapterMapping) -> list[str]:
+    """What the tests beside a mapping say against it."""
+    beside = path.with_name(path.stem + TEST_SUFFIX)
+    if not beside.is_file():
+        return []
+    try:
+        results = run_tests(mapping, read_text(beside), beside.name, reader(path.parent))
+    except MappingError as error:
+        return [str(error.lints[0])]
+    return [f"{one.file}:{one.line}: {one.name}: {one.problems[0]}" for one in results if not one.passed]
+
+
+def _summary(failures: list[str]) -> str:
+    more = f" (and {len(failures) - 1} more; run `xapi-gateway mappings test`)" if len(failures) > 1 else ""
+    return f"its tests fail: {failures[0]}{more}"
 
 
 def _nobody_set_up(adapter: Adapter) -> bool:

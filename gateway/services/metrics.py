@@ -83,6 +83,23 @@ QUIET_ALARM = Gauge(
 )
 
 
+SHADOW_STATEMENTS = Counter(
+    "xapi_gateway_shadow_statements",
+    "Statements of shadow mappings beside those of the active one: same, different, missing, extra, failed.",
+    ["adapter", "outcome"],
+)
+MAPPING_RELOADS = Counter(
+    "xapi_gateway_mapping_reloads",
+    "Changed mappings by what became of them: swapped, or kept because the new one cannot be used.",
+    ["adapter", "outcome"],
+)
+MAPPINGS_KEPT = Gauge(
+    "xapi_gateway_mappings_kept",
+    "Adapters that run an older mapping because the file as it is now cannot be used.",
+    multiprocess_mode="max",
+)
+
+
 @functools.lru_cache(maxsize=4096)
 def labelled(counter: Counter, *labels: str) -> Counter:
     """A counter with its labels; remembered, because looking one up costs more than counting."""

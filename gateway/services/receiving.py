@@ -15,12 +15,13 @@ from gateway.errors import GatewayError, NotFound, TooManyRequests, Unavailable
 from gateway.services.adapting import storable, undecodable
 from gateway.services.delivery_hours import Hours
 from gateway.services.grouping import Gatherer, Job
-from gateway.services.keeping import kept_body, kept_headers, kept_url
+from gateway.services.keeping import KeptBody, kept_body, kept_digest, kept_headers, kept_url
 from gateway.services.key_sets import KeySets
 from gateway.services.mapping_work import LEASE, MappingWork
 from gateway.services.mappings import Adapter, Mappings
 from gateway.services.metrics import DELIVERIES, QUEUE_AGE, QUEUE_DEPTH, REFUSING, SKEW, VERIFIED, labelled
 from gateway.services.pressure import Pressure, Rates, come_again
+from gateway.services.privacy import PrivacyKeys
 from gateway.store.deliveries import Arrival, Deliveries
 from gateway.store.delivery_records import Delivery, State, delivery_id
 
@@ -59,6 +60,7 @@ class Receiving:
         deliveries: Deliveries,
         mappings: Mappings,
         work: MappingWork,
+        keys: PrivacyKeys,
         *,
         key_sets: KeySets,
         hours: Hours,
@@ -75,6 +77,7 @@ class Receiving:
         self._rates = Rates()
         self._pressure = Pressure(most=max_queue, oldest=max_queue_age)
         self._storing = 0
+        self._keys = keys
         self._max_body = min(max_body, LARGEST_BODY)
         self._clock = clock
         self._gatherer: Gatherer[Delivery, Arrival] = Gatherer(
@@ -218,25 +221,30 @@ class Receiving:
         # As MongoDB keeps it: a delivery mapped at once must give the statements it would give later.
         moment = request.received_at
         moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-        body, decoded = request.body, False
+        identity = delivery_id(mapping.name, storable_key(accepted.key))
+        digest = kept_digest(mapping, accepted.digest, self._keys)
+        kept = KeptBody(body=request.body)
         if accepted.problem is None:
-            body, decoded = kept_body(mapping, accepted.payload, request)
+            kept = kept_body(mapping, accepted.payload, request, self._keys, digest)
         delivery = Delivery(
-            id=delivery_id(mapping.name, storable_key(accepted.key)),
+            id=identity,
             adapter=mapping.name,
             key=storable_key(accepted.key),
-            digest=accepted.digest,
+            digest=digest,
             received=moment,
             method=request.method,
             url=kept_url(mapping, request.url),
             headers=kept_headers(mapping, request.headers),
-            body=body,
-            decoded=decoded,
+            body=kept.body,
+            decoded=kept.decoded,
+            pseudonymised=kept.pseudonymised,
+            sealed=kept.sealed,
+            epoch=self._keys.epoch,
             verified=tuple(
                 {"method": one.method, "key_index": one.key_index, "preset": one.preset, "key_id": one.key_id}
                 for one in accepted.verified
             ),
-            size=len(body),
+            size=len(kept.body) + len(kept.sealed or b""),
         )
         if accepted.problem is not None:
             log.warning("delivery undecodable", adapter=mapping.name, reason=storable(accepted.problem))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gateway.settings.formats import Network
 
@@ -111,14 +111,37 @@ class GroupCommitSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterSettings:
+    """One more adapter of a mapping; `secrets` are its own names for the secrets of the mapping."""
+
+    mapping: str
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    source: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacySettings:
+    key: Secret | None
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HooksSettings:
     mappings: Path | None
     max_body: int
+    watch: float
+    adapters: Mapping[str, Mapping[str, Any]]
     stores: Mapping[str, str]
     workers: int
     max_queue: int
     max_queue_age: float
     retention: float
+    raw_retention: float
+
+    @property
+    def instances(self) -> Mapping[str, AdapterSettings]:
+        """The further adapters of mappings, by their names."""
+        return {name: AdapterSettings(**written) for name, written in self.adapters.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +204,7 @@ class Settings:
     limits: LimitsSettings
     group_commit: GroupCommitSettings
     hooks: HooksSettings
+    privacy: PrivacySettings
     cmi5: Cmi5Settings
     notices: NoticesSettings
     cors: CorsSettings

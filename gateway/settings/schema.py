@@ -100,6 +100,8 @@ def convert(schema: Schema, value: Any) -> Any:
         return FORMATS[schema["format"]].parse(value)
     if isinstance(value, list):
         return tuple(convert(schema["items"], item) for item in value)
+    if isinstance(value, dict) and "properties" in schema:
+        return {key: convert(schema["properties"][key], item) for key, item in value.items()}
     if isinstance(value, dict):
         return {key: convert(schema["additionalProperties"], item) for key, item in value.items()}
     return value

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -22,6 +22,7 @@ from pymongo.errors import BulkWriteError
 from gateway.store.delivery_records import (
     Delivery,
     Outcome,
+    Replay,
     State,
     conflicting_id,
     delivery_of,
@@ -29,6 +30,7 @@ from gateway.store.delivery_records import (
 )
 
 _DUPLICATE_KEY = 11000
+_SOON = dt.timedelta(seconds=60)
 # Where only the hash of a body was kept, there is nothing to map again.
 _MAPPABLE = {"kept": {"$ne": "hash"}}
 _WITHOUT_BODY = {"request.body": 0}
@@ -52,21 +54,33 @@ class Left:
     kept: Literal["redacted", "hash"]
     body: bytes = b""
     decoded: bool = False
+    pseudonymised: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The result of mapping one delivery; resolved ones are deleted at `expires`.
+    """The result of mapping one delivery; resolved ones are deleted at `expires`, their bodies at `forget`.
 
-    `left` is what is kept of the body from now on; None keeps all of it.
+    `left` is what is kept of the body from now on; None keeps all of it. Held ones are mapped again at
+    `again`, or when what they wait for is released.
     """
 
     delivery: Delivery
     state: State
     outcomes: Sequence[Outcome]
     revision: str | None
-    expires: dt.datetime | None
+    expires: dt.datetime | None = None
+    forget: dt.datetime | None = None
+    forget_all: bool = False
+    again: dt.datetime | None = None
+    resolved: Mapping[str, Any] | None = None
+    leftover: Sequence[UUID] = ()
     left: Left | None = None
+
+    @property
+    def waits(self) -> list[str]:
+        """The fingerprints of what some event waits for."""
+        return list(dict.fromkeys(one for outcome in self.outcomes for one in outcome.waits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +93,8 @@ class DeliveryFilter:
     since: dt.datetime | None = None
     until: dt.datetime | None = None
     conflict: bool | None = None
+    code: str | None = None
+    replay: UUID | None = None
 
     def condition(self) -> dict[str, Any]:
         """The filter in MongoDB's words."""
@@ -94,6 +110,10 @@ class DeliveryFilter:
             condition["received"] = received
         if self.conflict is not None:
             condition["conflict"] = self.conflict
+        if self.code is not None:
+            condition["outcomes.code"] = self.code
+        if self.replay is not None:
+            condition["replay.id"] = self.replay
         return condition
 
 
@@ -199,16 +219,53 @@ class Deliveries:
             {"$set": {"due": now}, "$unset": {"claim": ""}, "$inc": {"postponed": 1}},
         )
 
-    async def requeue(self, which: DeliveryFilter, now: dt.datetime) -> int:
-        """Have deliveries mapped again; how many there were. What is being mapped right now is repeated."""
+    async def requeue(self, which: DeliveryFilter, now: dt.datetime, replay: Replay | None = None) -> int:
+        """Have deliveries mapped again; how many there were. What is being mapped right now is repeated.
+
+        Those whose bodies are gone stay as they are.
+        """
         result = await self._collection.update_many(
             which.condition() | _MAPPABLE,
             {
-                "$set": {"state": State.RECEIVED, "due": now, "attempts": 0, "postponed": 0},
-                "$unset": {"claim": "", "expires": "", "finished": ""},
+                "$set": {
+                    "state": State.RECEIVED,
+                    "due": now,
+                    "attempts": 0,
+                    "postponed": 0,
+                    **({"replay": replay.document()} if replay is not None else {}),
+                },
+                "$unset": dict.fromkeys(("claim", "expires", "forget", "finished", "waits", "held_since"), "")
+                | ({"replay": ""} if replay is None else {}),
             },
         )
         return result.matched_count
+
+    async def release_waiting(self, fingerprints: Sequence[str], now: dt.datetime) -> int:
+        """Have those mapped again that wait for one of these; how many there are."""
+        result = await self._collection.update_many(
+            {"waits": {"$in": list(fingerprints)}},
+            {"$set": {"due": now}, "$unset": {"claim": ""}},
+        )
+        return result.matched_count
+
+    async def forget_bodies(self, now: dt.datetime, *, limit: int = 1_000) -> int:
+        """Remove bodies whose time has come, and headers and queries where that was asked for; how many."""
+        due = {"forget": {"$lte": now}}
+        rows = self._collection.find(due, {"forget_all": 1}).sort("forget", 1).limit(limit)
+        ids: dict[bool, list[UUID]] = {False: [], True: []}
+        async for row in rows:
+            ids[row.get("forget_all", False)].append(row["_id"])
+        body = {"request.body": "", "sealed": "", "forget": "", "forget_all": ""}
+        for everything, chosen in ids.items():
+            if not chosen:
+                continue
+            cleared: dict[str, Any] = {"kept": "hash"}
+            if everything:
+                cleared |= {"request.headers": [], "request.url": ""}
+            await self._collection.update_many(
+                {"_id": {"$in": chosen}, **due}, {"$set": cleared, "$unset": body}
+            )
+        return len(ids[False]) + len(ids[True])
 
     # -- queries -----------------------------------------------------------------------------------------
 
@@ -246,13 +303,25 @@ class Deliveries:
         """How many deliveries are to be mapped (counted up to `most` + 1), and for how many seconds the one
         has been due that waits longest.
         """
-        waiting = {"due": {"$exists": True}}
+        # What waits for somebody to become known is due much later.
+        waiting = {"due": {"$lte": now + _SOON}}
         depth = await self._collection.count_documents(waiting, limit=most + 1, hint="due")
         overdue = self._collection.find({"due": {"$lte": now}}, {"due": 1}).sort("due", 1).limit(1)
         age = 0.0
         async for row in overdue:
             age = (now - row["due"]).total_seconds()
         return depth, age
+
+    async def count(self, which: DeliveryFilter) -> int:
+        """How many deliveries there are."""
+        return await self._collection.count_documents(which.condition())
+
+    async def progress(self, replay: UUID) -> dict[str, int]:
+        """How far a replay is: deliveries by state; those that are still to be mapped are `received`."""
+        groups = await self._collection.aggregate(
+            [{"$match": {"replay.id": replay}}, {"$group": {"_id": "$state", "count": {"$sum": 1}}}]
+        )
+        return {row["_id"]: row["count"] async for row in groups}
 
     async def counts(self) -> dict[tuple[str, str], int]:
         """How many deliveries there are by (adapter, state)."""
@@ -269,11 +338,30 @@ def _finishing(result: Finished, now: dt.datetime) -> UpdateOne:
         "revision": result.revision,
         "finished": now,
     }
-    if result.expires is not None:
-        values["expires"] = result.expires
+    removed = {"claim": ""}
+    optional = {
+        "expires": result.expires,
+        "forget": result.forget,
+        "forget_all": result.forget_all or None,
+        "due": result.again,
+        "waits": result.waits or None,
+        "held_since": (result.delivery.held_since or now) if result.again is not None else None,
+        "leftover": list(result.leftover) or None,
+        "resolved": result.resolved,
+    }
+    for key, value in optional.items():
+        if value is not None:
+            values[key] = value
+        elif key != "resolved":
+            removed[key] = ""
+    if result.again is not None:
+        # It lives on: processes that take it up again are counted from here.
+        values |= {"attempts": 0, "postponed": 0}
     if result.left is not None:
-        values |= {"request.body": result.left.body, "decoded": result.left.decoded, "kept": result.left.kept}
+        left = result.left
+        values |= {"request.body": left.body, "decoded": left.decoded, "kept": left.kept}
+        values["pseudonymised"] = list(left.pseudonymised)
+        removed["sealed"] = ""
     return UpdateOne(
-        {"_id": result.delivery.id, "claim": result.delivery.claim},
-        {"$set": values, "$unset": {"due": "", "claim": ""}},
+        {"_id": result.delivery.id, "claim": result.delivery.claim}, {"$set": values, "$unset": removed}
     )

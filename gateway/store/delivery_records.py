@@ -20,11 +20,12 @@ class State(StrEnum):
     DONE = "done"  # some event became statements; all others were ignored by a rule
     IGNORED = "ignored"  # every event was ignored by a rule
     UNMATCHED = "unmatched"  # some event matched no rule; none failed
-    HELD = "held"  # some event waits for a person to become known; none failed or is unmatched
+    HELD = "held"  # some event waits for somebody to become known or for a fact; none failed or is unmatched
+    DIFFERS = "differs"  # mapped again, some statement would say something else; the stored one stands
     FAILED = "failed"  # some event could not be mapped: a person has to look
 
 
-RESOLVED = (State.DONE, State.IGNORED)
+RESOLVED = (State.DONE, State.IGNORED, State.DIFFERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +33,20 @@ class Outcome:
     """What became of one event of a delivery. `event` is its id, None if it could not be told apart.
 
     `problems` are JSON objects with a `message`, and `path` and `requirement` or place and `code` beside it.
+    `code` says why there are no statements, for scripts. One that waits does so until `until` at the
+    latest, for the directory entries or facts whose fingerprints are `waits`.
     """
 
     event: str | None
     state: State
     rule: str | None = None
+    code: str | None = None
     reason: str | None = None
     statements: tuple[UUID, ...] = ()
     problems: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[Mapping[str, Any], ...] = ()
+    until: dt.datetime | None = None
+    waits: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """As it is stored: what is empty is left out."""
@@ -48,12 +54,37 @@ class Outcome:
             "event": self.event,
             "state": self.state,
             "rule": self.rule,
+            "code": self.code,
             "reason": self.reason,
             "statements": list(self.statements),
             "problems": [dict(problem) for problem in self.problems],
             "warnings": [dict(warning) for warning in self.warnings],
+            "until": self.until,
+            "waits": list(self.waits),
         }
         return {key: value for key, value in values.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """How a delivery is mapped again: with the mapping and the lookups of today or as it was mapped first.
+
+    With `replace`, a statement that says something else is voided and stored anew.
+    """
+
+    id: UUID
+    original_mapping: bool = False
+    original_lookups: bool = False
+    replace: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """As it is stored."""
+        return {
+            "id": self.id,
+            "original_mapping": self.original_mapping,
+            "original_lookups": self.original_lookups,
+            "replace": self.replace,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +92,14 @@ class Delivery:
     """One inbound vendor request. `received` has whole milliseconds, as it is stored.
 
     `body` holds the bytes as they came; where `decoded`, it is the payload as JSON, without what the mapping
-    drops for privacy. `digest` is the SHA-256 of the bytes as they came. `claim` is whose work it is, until
-    `due`. `kept` says what is left of the body. `attempts` less `postponed` is how often a process took
-    it and did not give it back.
+    hides for privacy, with pseudonyms at the paths of `pseudonymised`. `sealed` is what identities see
+    instead, encrypted. `kept` says what is left of the body. `digest` is the SHA-256 of the bytes as they
+    came. `epoch` is that of its pseudonyms.
+
+    `claim` is whose work it is, until `due`. `attempts` less `postponed` is how often a process took it and
+    did not give it back. `resolved` is what lookups found, by fingerprint, so that it can be mapped the same
+    way again. `held_since` is since when some event waits. `leftover` are statements of earlier mappings that
+    the last one does not make. `replay` is how it is mapped again.
     """
 
     id: UUID
@@ -89,6 +125,18 @@ class Delivery:
     outcomes: tuple[Outcome, ...] = ()
     size: int = 0
     kept: str = "whole"
+    sealed: bytes | None = None
+    pseudonymised: tuple[str, ...] = ()
+    epoch: int = 1
+    resolved: Mapping[str, Any] | None = None
+    held_since: dt.datetime | None = None
+    leftover: tuple[UUID, ...] = ()
+    replay: Replay | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the body was forgotten on purpose: then there is nothing to map again."""
+        return self.kept == "hash"
 
 
 def delivery_id(adapter: str, key: str) -> UUID:
@@ -126,6 +174,9 @@ def document_of(delivery: Delivery) -> dict[str, Any]:
     }
     optional = {
         "decoded": delivery.decoded or None,
+        "sealed": delivery.sealed,
+        "pseudonymised": list(delivery.pseudonymised) or None,
+        "epoch": delivery.epoch if delivery.epoch != 1 else None,
         "due": delivery.due,
         "claim": delivery.claim,
         "finished": delivery.finished,
@@ -160,6 +211,13 @@ def delivery_of(row: Mapping[str, Any]) -> Delivery:
         outcomes=tuple(_outcome(item) for item in row["outcomes"]),
         size=row["size"],
         kept=row.get("kept", "whole"),
+        sealed=bytes(row["sealed"]) if row.get("sealed") is not None else None,
+        pseudonymised=tuple(row.get("pseudonymised", ())),
+        epoch=row.get("epoch", 1),
+        resolved=row.get("resolved"),
+        held_since=row.get("held_since"),
+        leftover=tuple(row.get("leftover", ())),
+        replay=Replay(**row["replay"]) if row.get("replay") is not None else None,
     )
 
 
@@ -168,8 +226,11 @@ def _outcome(item: Mapping[str, Any]) -> Outcome:
         event=item.get("event"),
         state=State(item["state"]),
         rule=item.get("rule"),
+        code=item.get("code"),
         reason=item.get("reason"),
         statements=tuple(item.get("statements", ())),
         problems=tuple(item.get("problems", ())),
         warnings=tuple(item.get("warnings", ())),
+        until=item.get("until"),
+        waits=tuple(item.get("waits", ())),
     )

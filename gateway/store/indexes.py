@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 
 # Match keys of a statement (xAPI 1.0.3 Communication 2.1.3), in the order of how few statements one value
@@ -72,6 +72,30 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_received", "received", "_id"),
         _index("by_adapter", "adapter", "received", "_id"),
         _index("by_state", "state", "received", "_id"),
+        _index("expiry", "expires", expireAfterSeconds=0),
+        # Few have these: what waits for somebody, bodies to be forgotten, and what people look for.
+        *(
+            _index(f"by_{name}", key, "received", "_id", partialFilterExpression={key: {"$exists": True}})
+            for name, key in (("waits", "waits"), ("replay", "replay.id"), ("code", "outcomes.code"))
+        ),
+        _index("forget", "forget", partialFilterExpression={"forget": {"$exists": True}}),
+        _index("by_conflict", "conflict", "received", "_id", partialFilterExpression={"conflict": True}),
+    ],
+    "directory": [
+        _index("by_set", "set", "kind", "value"),
+        _index("by_account", "account", partialFilterExpression={"account": {"$exists": True}}),
+    ],
+    "revisions": [
+        IndexModel([("adapter", ASCENDING), ("used", DESCENDING), ("_id", ASCENDING)], name="by_adapter")
+    ],
+    "shadows": [IndexModel([("adapter", ASCENDING), ("last", DESCENDING)], name="by_adapter")],
+    "mapping_status": [_index("expiry", "seen", expireAfterSeconds=300)],
+    "replays": [
+        IndexModel([("started", DESCENDING), ("_id", ASCENDING)], name="by_started"),
+        _index("expiry", "expires", expireAfterSeconds=0),
+    ],
+    "facts": [
+        IndexModel([("of", ASCENDING), ("at", DESCENDING)], name="by_of"),
         _index("expiry", "expires", expireAfterSeconds=0),
     ],
     "delivery_hours": [

@@ -99,6 +99,15 @@ class StoredStatement(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatementOrigin:
+    """The adapter and the delivery by which a statement came, if a mapping made it."""
+
+    adapter: str | None
+    delivery: UUID | None
+    voided: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Statements in stored order, and whether the list goes on behind them."""
 
@@ -245,6 +254,20 @@ class Statements:
         row = await self._collection.find_one({"_id": statement_id}, self._SERVED)
         row = row or await self._linearizable.find_one({"_id": statement_id}, self._SERVED)
         return _stored(row) if row else None
+
+    async def origins(self, ids: Iterable[UUID]) -> dict[UUID, StatementOrigin]:
+        """Where stored statements came from, voided ones included."""
+        rows = self._collection.find(
+            {"_id": {"$in": list(ids)}}, {"source.adapter": 1, "delivery": 1, "voided": 1}
+        )
+        return {
+            row["_id"]: StatementOrigin(
+                adapter=row.get("source", {}).get("adapter"),
+                delivery=row.get("delivery"),
+                voided=row.get("voided", False),
+            )
+            async for row in rows
+        }
 
     async def many(
         self, ids: Iterable[UUID], where: Mapping[str, Any] | None = None

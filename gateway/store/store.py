@@ -13,16 +13,23 @@ from gateway.store.courses import Courses
 from gateway.store.credentials import Credentials
 from gateway.store.deliveries import Deliveries
 from gateway.store.delivery_hours import DeliveryHours
+from gateway.store.directory import Directory
 from gateway.store.documents import Documents
+from gateway.store.facts import Facts
 from gateway.store.indexes import create_indexes
 from gateway.store.knowledge import Activities, Persons
 from gateway.store.launch_links import LaunchLinks
 from gateway.store.links import Links
+from gateway.store.mapping_status import MappingStatus
 from gateway.store.notices import Notices
 from gateway.store.numbers import Numbers
 from gateway.store.refusals import Refusals
 from gateway.store.registrations import Registrations
+from gateway.store.replacements import Replacements
+from gateway.store.replays import Replays
+from gateway.store.revisions import Revisions
 from gateway.store.sessions import Sessions
+from gateway.store.shadows import Shadows
 from gateway.store.statements import Statements
 from gateway.store.subscriptions import Subscriptions
 from gateway.store.tokens import Tokens
@@ -48,6 +55,13 @@ class Store:
         self.persons = Persons(self._database)
         self.deliveries = Deliveries(self._database)
         self.delivery_hours = DeliveryHours(self._database)
+        self.directory = Directory(self._database)
+        self.facts = Facts(self._database)
+        self.replacements = Replacements(self._database)
+        self.revisions = Revisions(self._database)
+        self.shadows = Shadows(self._database)
+        self.mapping_status = MappingStatus(self._database)
+        self.replays = Replays(self._database)
         self.credentials = Credentials(self._database)
         self.tokens = Tokens(self._database)
         self.courses = Courses(self._database)

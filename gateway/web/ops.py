@@ -20,7 +20,9 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """200 when every store answers, otherwise 503 and which of them do not."""
+    """200 when every store answers, otherwise 503 and which of them do not. Mappings that are not what their
+    files say are told beside it: they are no reason to send requests elsewhere.
+    """
     stores: dict[str, str] = {}
     refusing: dict[str, str] = {}
     silent: list[str] = []
@@ -43,8 +45,19 @@ async def readyz(request: web.Request) -> web.Response:
         "stores": stores,
         "silent": silent,
         "refusing": refusing,
+        "mappings": _mappings(request),
     }
     return _json(body, status=200 if ready else 503, headers=headers)
+
+
+def _mappings(request: web.Request) -> dict[str, object]:
+    default = request.config_dict[SETTINGS].stores.default
+    adapters = request.config_dict[SERVICES][default].hooks.mappings.adapters
+    return {
+        "ready": sum(one.problem is None for one in adapters),
+        "not_ready": sorted(one.name for one in adapters if one.problem is not None),
+        "kept": sorted(one.name for one in adapters if one.kept is not None),
+    }
 
 
 async def metrics(request: web.Request) -> web.Response:

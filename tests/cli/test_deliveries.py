@@ -87,9 +87,11 @@ async def test_replay_has_the_running_gateway_map_again(
     rehearsed = await run("replay", "--state", "failed", "--dry-run", "--json")
     (found,) = json.loads(rehearsed.stdout)
     assert (found["before"], found["state"], len(found["statements"]["new"])) == ("failed", "done", 1)
-    result = await run("replay", "--state", "failed")
-    assert result.stdout == "1 delivery is mapped again\n"
-    await settled(gateway)
+    result = await run("replay", "--state", "failed", "--wait")
+    assert result.stdout == "1 delivery is mapped again\n  1 done\n"
+    (replay,) = json.loads((await run("replays", "--json")).stdout)
+    assert (replay["replayed"], replay["pending"], replay["which"]) == (1, 0, {"state": ["failed"]})
+    assert [row["id"] for row in await listed(run, "--replay", replay["replay"])] == [found["id"]]
     assert [row["state"] for row in await listed(run)] == ["done", "done"]
 
 
@@ -97,7 +99,7 @@ async def test_replay_wants_to_know_which(run: Callable[..., Any]) -> None:
     result = await run("replay")
     assert result.exit_code == 2
     assert "say which" in result.output
-    assert json.loads((await run("replay", "--all", "--json")).stdout) == {"replayed": 2}
+    assert json.loads((await run("replay", "--all", "--json")).stdout)["replayed"] == 2
 
 
 @pytest.mark.parametrize("time", ["yesterday", "2026-01-01T00:00:00", "7w", "-3d"])

@@ -12,10 +12,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from adapters import Lookups
-from gateway.services.mapping_work import MappingWork
+from gateway.services.hooks import Hooks
 from gateway.services.mappings import Mappings
-from gateway.services.recording import Recorder
 from gateway.services.services import Services, utc_now
 from gateway.store.deliveries import DeliveryFilter
 from gateway.store.delivery_records import Delivery, State, delivery_id
@@ -56,17 +54,16 @@ class Worker:
         self.now = utc_now()
         self.mappings = Mappings(folder)
         self.mappings.load()
-        recorder = Recorder(services.store, services.statements, home_page="http://gateway.example")
-        self.work = MappingWork(
-            services.store.deliveries,
-            recorder,
-            self.mappings,
-            lookups=Lookups(pseudonym_key=b"k"),
-            workers=2,
-            retention=90 * DAY,
-            hours=services.hooks.hours,
+        settings = settings_for(services.store.name)
+        self.hooks = Hooks(
+            services.store,
+            services.statements,
+            settings,
+            mappings=self.mappings,
+            key=b"k",
             clock=lambda: self.now,
         )
+        self.work = self.hooks.work
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -257,13 +254,15 @@ async def test_replaying_with_a_mapping_that_says_something_else_keeps_the_store
 ) -> None:
     one = delivery("1", acme_item("1"))
     await worker.store.deliveries.insert([one])
-    await worker.map(one)
+    first = await worker.map(one)
     mappings_folder(**{"verb: completed": "verb: passed"})
     worker.mappings.load()
     await worker.store.deliveries.requeue(DeliveryFilter(ids=[one.id]), T0)
     found = await worker.map(one)
-    assert found.state is State.FAILED
-    assert str(found.outcomes[0].reason).startswith("conflict: ")
+    assert found.state is State.DIFFERS
+    (outcome,) = found.outcomes
+    assert (outcome.code, outcome.statements) == ("differs", first.outcomes[0].statements)
+    assert "verbs/passed" in outcome.problems[0]["message"]
 
 
 async def test_a_mapping_that_becomes_unusable_leaves_the_one_before_in_place(

@@ -152,7 +152,7 @@ async def test_deliveries_are_counted_by_adapter_and_state(
             assert (await post_acme(gateway.http(), item)).status == 200
         await settled(gateway, 4)
         shown = words(await console(gateway).get("/"))
-    assert "Received 0 Done 1 Ignored 1 Unmatched 1 Held 0 Failed 1" in shown
+    assert "Received 0 Done 1 Ignored 1 Unmatched 1 Held 0 Differs 0 Failed 1" in shown
     assert re.search(r"acme ready last delivery .* UTC Unmatched 1 Failed 1 Deliveries 4", shown)
 
 

@@ -9,6 +9,8 @@ from gateway.web.api import (
     courses,
     deliveries,
     delivery_hours,
+    directory,
+    mappings,
     openapi,
     registrations,
     schemas,
@@ -65,6 +67,8 @@ def add_routes(app: web.Application) -> None:
     )
     delivery_hours.add_routes(app, base)
     deliveries.add_routes(app, base)
+    directory.add_routes(app, base)
+    mappings.add_routes(app, base)
     openapi.add_routes(app, base)
     schemas.add_routes(app, base)
     subscriptions.add_routes(app, base)

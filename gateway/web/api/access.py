@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.keys import ACCESS, SERVICES
 from gateway.services.access import Grant, Scope
+from gateway.services.hooks import Hooks
 from gateway.services.services import Services
 
 
@@ -19,6 +20,12 @@ async def granted(request: web.Request, *scopes: Scope) -> Grant:
     grant = await request.config_dict[ACCESS].authenticate(request.headers.get("Authorization"))
     grant.require(*scopes)
     return grant
+
+
+async def granted_hooks(request: web.Request) -> tuple[Grant, Hooks]:
+    """Who asks, and the webhooks of their store, for somebody who connects vendors."""
+    grant = await granted(request, Scope.HOOKS, Scope.ADMIN)
+    return grant, request.config_dict[SERVICES][grant.store].hooks
 
 
 async def cmi5(request: web.Request) -> Services:

@@ -1,30 +1,28 @@
-"""`/api/v1/deliveries` and `/api/v1/mappings`: what vendors sent, what became of it, and trying it again."""
+"""`/api/v1/deliveries`: what vendors sent, what became of it, and mapping it again."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import datetime as dt
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from aiohttp import web
 
 from adapters.receive.decode import Undecodable
 from gateway.errors import BadRequest
-from gateway.services.access import Scope
-from gateway.services.deliveries import MOST_REHEARSED, Page, Sample
-from gateway.services.delivery_views import rehearsal, silence, summary, whole
+from gateway.services.deliveries import MOST_REHEARSED, Page
+from gateway.services.delivery_views import rehearsal, replay_summary, replay_view, summary, whole
 from gateway.services.hooks import Hooks
-from gateway.services.services import utc_now
 from gateway.store.deliveries import DeliveryFilter
-from gateway.store.delivery_records import State
-from gateway.web.api.access import services_for
+from gateway.store.delivery_records import Replay, State
+from gateway.web.api.access import granted_hooks
 from gateway.web.api.answers import answer
 from gateway.web.api.bodies import Fields, limit_of, path_id, read_fields, read_query
 from gateway.xapi.datatypes import is_uuid, parse_timestamp
 from gateway.xapi.findings import shown
 
-_FILTER = ("adapter", "state", "since", "until", "conflict")
+_FILTER = ("adapter", "state", "since", "until", "conflict", "code", "replay")
 _MOST_IDS = 10_000
 
 
@@ -52,70 +50,65 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def replay(request: web.Request) -> web.Response:
-    """Map deliveries (`ids` or `filter`) again, with the mapping of today: 202 with their number.
+    """Map deliveries (`ids` or `filter`) again, with `mapping` and `lookups` of today (`current`) or as it
+    was (`original`): 202 with a replay, whose progress can be asked for.
 
-    With `dryRun` nothing is stored: 200 with what would become of each, at most `limit` of them.
+    With `replace`, statements that say something else by now are voided and stored anew. With `dryRun`
+    nothing is stored: 200 with what would become of each, at most `limit` of them.
     """
-    hooks = await _hooks(request)
-    fields = await read_fields(request, ("ids", "filter", "dryRun", "limit"))
-    which, dry_run, limit = _chosen(fields), fields.get("dryRun"), fields.get("limit")
-    if dry_run is not None and not isinstance(dry_run, bool):
-        fields.wrong("dryRun", "true or false")
+    grant, hooks = await granted_hooks(request)
+    fields = await read_fields(request, ("ids", "filter", "mapping", "lookups", "replace", "dryRun", "limit"))
+    which, dry_run, limit = _chosen(fields), _flag(fields, "dryRun"), fields.get("limit")
+    how = Replay(
+        id=uuid4(),
+        original_mapping=_original(fields, "mapping"),
+        original_lookups=_original(fields, "lookups"),
+        replace=_flag(fields, "replace"),
+    )
     if limit is not None and (limit.__class__ is not int or not 1 <= limit <= MOST_REHEARSED):
         fields.wrong("limit", f"a number from 1 to {MOST_REHEARSED}")
     if limit is not None and not dry_run:
         fields.wrong("limit", "nothing, because only a dry run is limited")
     fields.finish()
     if dry_run:
-        found = await hooks.deliveries.rehearse(which, limit=limit or MOST_REHEARSED)
-        return answer({"deliveries": [rehearsal(one) for one in found]})
-    return answer({"replayed": await hooks.deliveries.replay(which)}, status=202)
+        found = hooks.deliveries.rehearse(which, how, limit=limit or MOST_REHEARSED)
+        return answer({"deliveries": [rehearsal(one) async for one in found]})
+    progress = await hooks.deliveries.replay(which, how, by=grant.key)
+    return answer(replay_view(progress), status=202)
 
 
-async def mappings(request: web.Request) -> web.Response:
-    """The adapters of this process: which mapping they run, or why they receive nothing."""
-    hooks = await _hooks(request)
-    silences = {one.adapter: silence(one) for one in await hooks.hours.silences()}
-    return answer(
-        {
-            "mappings": [
-                {
-                    "adapter": adapter.name,
-                    "ready": adapter.problem is None,
-                    "problem": adapter.problem,
-                    "version": adapter.mapping.version if adapter.mapping else None,
-                    "revision": adapter.mapping.revision if adapter.mapping else None,
-                    "warnings": [str(lint) for lint in adapter.mapping.lints] if adapter.mapping else [],
-                    "silence": silences.get(adapter.name),
-                }
-                for adapter in hooks.mappings.adapters
-            ]
-        }
-    )
+async def replays(request: web.Request) -> web.Response:
+    """The latest replays; at most `limit` of them."""
+    _, hooks = await granted_hooks(request)
+    query = read_query(request, ("limit",))
+    limit = limit_of(query)
+    query.finish()
+    found = await hooks.deliveries.replays(limit=limit)
+    return answer({"replays": [replay_summary(one) for one in found]})
 
 
-async def explain(request: web.Request) -> web.Response:
-    """How a `payload` (with `headers`, `query`) or a stored `delivery` is mapped, event by event, and why."""
-    hooks = await _hooks(request)
-    adapter = request.match_info["adapter"]
-    fields = await read_fields(request, ("payload", "headers", "query", "delivery"))
-    delivery = fields.uuid("delivery", required=False)
-    sample = Sample(
-        payload=fields.get("payload"),
-        headers=_pairs(fields, "headers"),
-        query=_pairs(fields, "query"),
-        received=utc_now(),
-    )
-    if (delivery is None) == (sample.payload is None):
-        fields.wrong("payload", "a payload or, instead, the id of a `delivery`")
-    fields.finish()
-    if delivery is not None:
-        return answer({"events": await hooks.deliveries.explain(adapter, delivery)})
-    return answer({"events": hooks.deliveries.explain_sample(adapter, sample)})
+async def show_replay(request: web.Request) -> web.Response:
+    """One replay, and how far it is."""
+    _, hooks = await granted_hooks(request)
+    return answer(replay_view(await hooks.deliveries.progress(path_id(request, "replay", "replay"))))
 
 
 async def _hooks(request: web.Request) -> Hooks:
-    return (await services_for(request, Scope.HOOKS, Scope.ADMIN)).hooks
+    return (await granted_hooks(request))[1]
+
+
+def _flag(fields: Fields, name: str) -> bool:
+    given = fields.get(name)
+    if given is not None and not isinstance(given, bool):
+        fields.wrong(name, "true or false")
+    return given is True
+
+
+def _original(fields: Fields, name: str) -> bool:
+    given = fields.get(name)
+    if given not in (None, "current", "original"):
+        fields.wrong(name, "current or original")
+    return bool(given == "original")
 
 
 def _chosen(fields: Fields) -> DeliveryFilter:
@@ -143,12 +136,17 @@ def _filter(fields: Fields) -> DeliveryFilter:
         fields.wrong("adapter", "the name of an adapter")
     if conflict not in (None, True, False, "true", "false"):
         fields.wrong("conflict", "true or false")
+    code = fields.get("code")
+    if code is not None and not isinstance(code, str):
+        fields.wrong("code", "a reason code, such as unmatched or R102")
     return DeliveryFilter(
         adapter=adapter,
         states=_states(fields),
         since=moment(fields, "since"),
         until=moment(fields, "until"),
         conflict=None if conflict is None else conflict in (True, "true"),
+        code=code,
+        replay=fields.uuid("replay", required=False),
     )
 
 
@@ -178,16 +176,6 @@ def moment(fields: Fields, name: str) -> dt.datetime | None:
     return dt.datetime.fromtimestamp(micros / 1_000_000, dt.UTC)
 
 
-def _pairs(fields: Fields, name: str) -> tuple[tuple[str, str], ...]:
-    given = fields.get(name)
-    if given is None:
-        return ()
-    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
-        fields.wrong(name, "an object of texts")
-        return ()
-    return tuple(given.items())
-
-
 def _more(page: Page) -> str | None:
     if not page.more:
         return None
@@ -213,9 +201,9 @@ def _after(fields: Fields) -> tuple[dt.datetime, UUID] | None:
 
 
 def add_routes(app: web.Application, base: str) -> None:
-    """Deliveries and mappings below `base`."""
+    """Deliveries and replays below `base`."""
     app.router.add_get(f"{base}/deliveries", index)
     app.router.add_post(f"{base}/deliveries/replay", replay)
+    app.router.add_get(f"{base}/deliveries/replays", replays)
+    app.router.add_get(f"{base}/deliveries/replays/{{replay}}", show_replay)
     app.router.add_get(f"{base}/deliveries/{{delivery}}", show)
-    app.router.add_get(f"{base}/mappings", mappings)
-    app.router.add_post(f"{base}/mappings/{{adapter}}/explain", explain)

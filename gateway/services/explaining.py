@@ -1,0 +1,30 @@
+"""How one event is mapped and why, as JSON: what `explain` of the API and of the commands answers. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters import Adapted, Event, Failed, Lookups
+from adapters import Mapping as AdapterMapping
+from gateway.errors import Problem
+from gateway.xapi import validation
+from gateway.xapi.versions import Version
+
+
+def explained(
+    mapping: AdapterMapping, event: Event | Failed, lookups: Lookups, delivery: str | None
+) -> dict[str, Any]:
+    """The explanation of an event; `problems` are those of its statements."""
+    if isinstance(event, Failed):
+        problems = [lint.as_json() for lint in event.problems]
+        return {"event_id": None, "outcome": {"kind": "failed", "problems": problems}, "problems": []}
+    explanation = mapping.explain(event, lookups, delivery=delivery)
+    found: list[Problem] = []
+    if isinstance(explanation.outcome, Adapted):
+        found = validation.check_batch(explanation.outcome.statements, Version.V2)
+    described: dict[str, Any] = explanation.as_json()
+    described["problems"] = [
+        {"path": problem.path, "requirement": problem.requirement, "message": problem.message}
+        for problem in found
+    ]
+    return described

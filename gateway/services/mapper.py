@@ -1,0 +1,419 @@
+"""What becomes of deliveries that somebody claimed: looked up, mapped, stored. The same for trying it.
+
+A group of deliveries shares the reads and writes. One that fails in an unforeseen way never stops the others.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from adapters import Lookups
+from adapters import Mapping as AdapterMapping
+from adapters.outcomes import Pairs
+from adapters.receive.decode import Undecodable
+from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
+from gateway.services.adapting import Adapting, Made, events_of, state_of, undecodable
+from gateway.services.explaining import explained
+from gateway.services.keeping import kept_for, left_of
+from gateway.services.lookups import Asking, Found, Resolver
+from gateway.services.mappings import Mappings
+from gateway.services.privacy import PrivacyKeys
+from gateway.services.recording import Compared, Presence, Recorder
+from gateway.services.revisions import Revisions
+from gateway.services.shadowing import Shadowing
+from gateway.services.working import together
+from gateway.store.deliveries import Finished
+from gateway.store.delivery_records import RESOLVED, Delivery, Outcome, State
+
+log = structlog.get_logger(__name__)
+
+_EVENTS_TOGETHER = 100
+_SOONEST_AGAIN = dt.timedelta(minutes=1)
+_LATEST_AGAIN = dt.timedelta(hours=6)
+# Of these events nobody can say yet whether their earlier statements still stand.
+_UNDECIDED = (State.FAILED, State.UNMATCHED, State.HELD, State.DIFFERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long resolved deliveries are kept, and how long their bodies."""
+
+    records: dt.timedelta
+    bodies: dt.timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What mapping a delivery again would do: its state then, and how its statements stand to stored ones."""
+
+    delivery: Delivery
+    state: State
+    outcomes: Sequence[Outcome]
+    statements: Mapping[UUID, Compared]
+    revision: str | None
+
+
+class NotYet(Exception):
+    """A delivery cannot be mapped now; the reason is logged and it is put off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A delivery whose mapping and events are known."""
+
+    delivery: Delivery
+    asking: Asking
+    lookups: Lookups
+    original: Found | None
+
+    @property
+    def mapping(self) -> AdapterMapping:
+        return self.asking.mapping
+
+
+class Mapper:
+    """Maps deliveries of one store."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        mappings: Mappings,
+        revisions: Revisions,
+        resolver: Resolver,
+        keys: PrivacyKeys,
+        shadowing: Shadowing,
+        *,
+        retention: Retention,
+        clock: Callable[[], dt.datetime],
+    ) -> None:
+        self._recorder = recorder
+        self._mappings = mappings
+        self._revisions = revisions
+        self.resolver = resolver
+        self._keys = keys
+        self._shadowing = shadowing
+        self._retention = retention
+        self._clock = clock
+
+    # -- in earnest
+
+    async def map(self, batch: Sequence[Delivery]) -> tuple[list[Finished], list[Delivery], list[str]]:
+        """Results, those to be put off, and the fingerprints of what others may have waited for."""
+        begun: list[_Begun] = []
+        results: list[Finished] = []
+        later: list[Delivery] = []
+        for delivery in batch:
+            try:
+                one = await self._begin(delivery)
+            except NotYet as error:
+                log.warning("delivery waits", delivery=str(delivery.id), reason=str(error))
+                later.append(delivery)
+                continue
+            if isinstance(one, Finished):
+                results.append(one)
+            else:
+                await self._revisions.keep(one.mapping)
+                begun.append(one)
+        news = (
+            await self.resolver.tell([one.asking for one in begun], self._clock())
+            if any(any(one.asking.facts) for one in begun)
+            else []
+        )
+        found = await self._found(begun)
+        mapped = await together(
+            self._guarded(one, self._finish(one, what)) for one, what in zip(begun, found, strict=True)
+        )
+        for one, result in zip(begun, mapped, strict=True):
+            if result is None:
+                later.append(one.delivery)
+            else:
+                results.append(result[0])
+                news += result[1]
+        return results, later, news
+
+    async def _begin(self, delivery: Delivery) -> _Begun | Finished:
+        try:
+            mapping = await self.mapping_of(delivery)
+        except Unavailable:
+            raise
+        except GatewayError as error:
+            return self._given_up(delivery, error.code, error.message)
+        try:
+            return self._opened(delivery, mapping)
+        except Undecodable as error:
+            return self.finished(delivery, mapping, [undecodable(str(error))])
+        except GatewayError as error:
+            return self._given_up(delivery, error.code, error.message)
+        except Exception as error:  # the boundary of a worker: one delivery never stops the others
+            log.exception("mapping failed unexpectedly", adapter=delivery.adapter, delivery=str(delivery.id))
+            return self.finished(delivery, mapping, [internal(error)])
+
+    async def mapping_of(self, delivery: Delivery) -> AdapterMapping:
+        """The mapping that a delivery is mapped with; raises NotYet, or a GatewayError if that is
+        hopeless.
+        """
+        replay = delivery.replay
+        if replay is not None and replay.original_mapping and delivery.revision is not None:
+            return await self._revisions.compiled(delivery.revision)
+        adapter = self._mappings.get(delivery.adapter)
+        if adapter is None or adapter.mapping is None:
+            raise NotYet(f"there is no usable mapping of {delivery.adapter}")
+        return adapter.mapping
+
+    def _opened(self, delivery: Delivery, mapping: AdapterMapping) -> _Begun:
+        replay = delivery.replay
+        original = None
+        if replay is not None and replay.original_lookups and delivery.resolved is not None:
+            original = Found.from_document(delivery.resolved)
+        epoch = delivery.epoch
+        if replay is not None and not replay.original_lookups:
+            epoch = self._keys.epoch
+        events = events_of(mapping, delivery, self._keys)
+        return _Begun(
+            delivery=delivery,
+            asking=Asking.of(mapping, events),
+            lookups=Lookups(pseudonym_key=self._keys.pseudonyms(epoch)),
+            original=original,
+        )
+
+    async def _found(self, begun: Sequence[_Begun]) -> list[Found]:
+        asking = [one.asking for one in begun if one.original is None and one.mapping.asks]
+        found = iter(await self.resolver.find(asking) if asking else [])
+        return [
+            one.original if one.original is not None else next(found) if one.mapping.asks else _NOTHING
+            for one in begun
+        ]
+
+    def _adapting(self, one: _Begun, found: Found) -> Adapting:
+        return Adapting(
+            delivery=one.delivery,
+            asking=one.asking,
+            found=found,
+            lookups=self.resolver.lookups(one.lookups, one.asking, found)
+            if one.mapping.asks
+            else one.lookups,
+            resolver=self.resolver,
+            now=self._clock(),
+            original=one.original is not None,
+        )
+
+    async def _guarded(
+        self, one: _Begun, work: Awaitable[tuple[Finished, list[str]]]
+    ) -> tuple[Finished, list[str]] | None:
+        try:
+            return await work
+        except Unavailable as error:
+            log.warning("mapping waits for the database", delivery=str(one.delivery.id), error=error.message)
+            return None
+        except Exception as error:  # the boundary of a worker: one delivery never stops the others
+            log.exception(
+                "mapping failed unexpectedly", adapter=one.delivery.adapter, delivery=str(one.delivery.id)
+            )
+            return self.finished(one.delivery, one.mapping, [internal(error)]), []
+
+    async def _finish(self, one: _Begun, found: Found) -> tuple[Finished, list[str]]:
+        adapting = self._adapting(one, found)
+        outcomes: list[Outcome] = []
+        made: list[Made | Outcome] = []
+        pending: list[Made | Outcome] = []
+        for event in adapting.each():
+            pending.append(event)
+            made.append(event)
+            if len(pending) == _EVENTS_TOGETHER:
+                outcomes += await self._record(pending, one)
+                pending = []
+        outcomes += await self._record(pending, one)
+        learned: list[str] = []
+        if any(identity.learn for identity in one.mapping.identities):
+            news = adapting.news()
+            learned = await self.resolver.learn(news, self._clock()) if news else []
+        await self._shadow(one, adapting, made)
+        result = self.finished(one.delivery, one.mapping, outcomes)
+        left = await self._left(one, outcomes)
+        kept = found.document() if one.mapping.asks and one.original is None else None
+        return replace(result, leftover=left, resolved=kept), learned
+
+    async def _record(self, events: Sequence[Made | Outcome], one: _Begun) -> list[Outcome]:
+        recording = (
+            self._recorder.record(event, one.delivery, one.mapping.revision)
+            for event in events
+            if isinstance(event, Made)
+        )
+        stored = iter(await together(recording))
+        return [next(stored) if isinstance(event, Made) else event for event in events]
+
+    async def _left(self, one: _Begun, outcomes: Sequence[Outcome]) -> list[UUID]:
+        """Statements of earlier mappings that this one does not make; voided where they are to be
+        replaced.
+        """
+        gone = gone_of(one.delivery, outcomes)
+        replay = one.delivery.replay
+        if not gone or replay is None or not replay.replace:
+            return gone
+        undecided = {
+            identity
+            for before in one.delivery.outcomes
+            for identity in before.statements
+            if before.event in {now.event for now in outcomes if now.state in _UNDECIDED}
+        }
+        if any(now.state in _UNDECIDED for now in outcomes):
+            undecided |= set(one.delivery.leftover)
+        chosen = [identity for identity in gone if identity not in undecided]
+        voided = await self._recorder.void(chosen, one.delivery, one.mapping.revision) if chosen else []
+        return [identity for identity in gone if identity not in set(voided)]
+
+    async def _shadow(self, one: _Begun, adapting: Adapting, made: Sequence[Made | Outcome]) -> None:
+        shadow = self._mappings.shadow(one.delivery.adapter)
+        if shadow is not None and one.delivery.replay is None:
+            await self._shadowing.compare(shadow, one.mapping, adapting, made, self._keys)
+
+    async def known(self, waits: Sequence[str]) -> list[str]:
+        """Which of these fingerprints somebody knows by now: entries of the directory, or facts."""
+        return await self.resolver.known(waits)
+
+    # -- results
+
+    def finished(self, delivery: Delivery, mapping: AdapterMapping, outcomes: Sequence[Outcome]) -> Finished:
+        """The result of these outcomes, with what it means for how long things are kept."""
+        state, now = state_of(outcomes), self._clock()
+        result = Finished(delivery=delivery, state=state, outcomes=outcomes, revision=mapping.revision)
+        waits = [one.until for one in outcomes if one.state is State.HELD and one.until is not None]
+        if waits:
+            return replace(result, again=_again(delivery, now, min(waits)))
+        if state not in RESOLVED:
+            return result
+        privacy = mapping.privacy
+        forget_at_once = privacy.store_raw in ("hash-only", "none")
+        kept = (
+            dt.timedelta(seconds=privacy.raw_for) if privacy.raw_for is not None else self._retention.bodies
+        )
+        records = kept_for(mapping, self._retention.records)
+        return replace(
+            result,
+            expires=now + records,
+            left=left_of(mapping, delivery, self._keys),
+            forget=now if forget_at_once else now + kept if kept < records else None,
+            forget_all=privacy.store_raw == "none",
+        )
+
+    def _given_up(self, delivery: Delivery, code: str, reason: str) -> Finished:
+        outcome = Outcome(event=None, state=State.FAILED, code=code, reason=reason)
+        return Finished(delivery=delivery, state=State.FAILED, outcomes=[outcome], revision=delivery.revision)
+
+    # -- rehearsal
+
+    async def rehearse(self, delivery: Delivery) -> Rehearsal:
+        """What `map` would do, without storing anything. Raises Conflict, NotFound."""
+        try:
+            begun = await self._begin(delivery)
+        except NotYet as error:
+            raise Conflict(str(error)) from None
+        if isinstance(begun, Finished):
+            return Rehearsal(
+                delivery=delivery,
+                state=begun.state,
+                outcomes=begun.outcomes,
+                statements={},
+                revision=begun.revision,
+            )
+        (found,) = await self._found([begun])
+        outcomes: list[Outcome] = []
+        statements: dict[UUID, Compared] = {}
+        # What waits or is decided now says nothing about a replay, which starts anew.
+        anew = replace(begun, delivery=replace(delivery, state=State.RECEIVED, held_since=None))
+        for one in self._adapting(anew, found).each():
+            if isinstance(one, Made):
+                outcome, compared = await self._recorder.rehearse(one, delivery)
+                outcomes.append(outcome)
+                statements |= compared
+            else:
+                outcomes.append(one)
+        for identity in gone_of(delivery, outcomes):
+            statements.setdefault(identity, Compared(presence=Presence.GONE))
+        return Rehearsal(
+            delivery=delivery,
+            state=state_of(outcomes),
+            outcomes=outcomes,
+            statements=statements,
+            revision=begun.mapping.revision,
+        )
+
+    async def explained(self, delivery: Delivery) -> list[dict[str, Any]]:
+        """How each event of a delivery is mapped. Raises Conflict, NotFound, Undecodable."""
+        mapping = await self._usable(delivery)
+        return await self._explained(self._opened(delivery, mapping), str(delivery.id))
+
+    async def _usable(self, delivery: Delivery) -> AdapterMapping:
+        try:
+            return await self.mapping_of(delivery)
+        except NotYet:
+            adapter = self._mappings.get(delivery.adapter)
+            if adapter is None:
+                raise NotFound(f"there is no adapter {delivery.adapter!r}") from None
+            raise Conflict(f"the mapping of {delivery.adapter!r} cannot be used: {adapter.problem}") from None
+
+    async def explained_sample(
+        self, name: str, payload: Any, headers: Pairs, query: Pairs, received: dt.datetime
+    ) -> list[dict[str, Any]]:
+        """How each event of a payload would be mapped. Raises Conflict, NotFound."""
+        delivery = Delivery(
+            id=UUID(int=0),
+            adapter=name,
+            key="",
+            digest="",
+            received=received,
+            method="",
+            url="",
+            headers=headers,
+            body=b"",
+        )
+        mapping = await self._usable(delivery)
+        keys = self._keys.pseudonyms(self._keys.epoch)
+        events = mapping.events(payload, headers, query, received, key=keys)
+        begun = _Begun(
+            delivery=delivery,
+            asking=Asking.of(mapping, events),
+            lookups=Lookups(pseudonym_key=keys),
+            original=None,
+        )
+        return await self._explained(begun, None)
+
+    async def _explained(self, begun: _Begun, shown: str | None) -> list[dict[str, Any]]:
+        (found,) = await self._found([begun])
+        adapting = self._adapting(begun, found)
+        told: list[dict[str, Any]] = []
+        for index, event in enumerate(begun.asking.events):
+            lookups, _ = self.resolver.with_facts(adapting.lookups, begun.asking, index, found)
+            told.append(explained(begun.mapping, event, lookups, shown))
+        return told
+
+
+_NOTHING = Found()
+
+
+def gone_of(delivery: Delivery, outcomes: Sequence[Outcome]) -> list[UUID]:
+    """Statements that were made of a delivery before, and are not by these outcomes."""
+    before = (*(one for outcome in delivery.outcomes for one in outcome.statements), *delivery.leftover)
+    now = {one for outcome in outcomes for one in outcome.statements}
+    return [one for one in dict.fromkeys(before) if one not in now]
+
+
+def internal(error: Exception) -> Outcome:
+    """The outcome of a mistake of ours."""
+    return Outcome(
+        event=None, state=State.FAILED, code="internal", reason=f"internal: {type(error).__name__}"
+    )
+
+
+def _again(delivery: Delivery, now: dt.datetime, until: dt.datetime) -> dt.datetime:
+    """When a delivery that waits is looked at again if nobody releases it: rarely, and the longer the
+    rarer.
+    """
+    waited = now - (delivery.held_since or now)
+    return min(until, now + min(max(waited, _SOONEST_AGAIN), _LATEST_AGAIN))

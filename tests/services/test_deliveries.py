@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from gateway.services.fetching import FetchesNothing
 from gateway.services.hooks import Hooks
 from gateway.services.mappings import Mappings
 from gateway.services.services import Services, utc_now
@@ -61,6 +62,7 @@ class Worker:
             settings,
             mappings=self.mappings,
             key=b"k",
+            fetcher=FetchesNothing(),
             clock=lambda: self.now,
         )
         self.work = self.hooks.work

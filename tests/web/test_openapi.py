@@ -489,9 +489,23 @@ async def test_deliveries_and_mappings_are_answered_as_described(
         await call("get", f"{path}/{{delivery}}", 404, delivery=uuid4())
         rehearsed = await call("post", f"{path}/replay", 200, {"filter": {"adapter": "acme"}, "dryRun": True})
         assert len(rehearsed["deliveries"]) == 2
-        assert await call("post", f"{path}/replay", 202, {"ids": [one["delivery"]]}) == {"replayed": 1}
-        await call("post", f"{path}/replay", 400, {})
+        how = {"mapping": "original", "lookups": "current", "replace": True}
+        replay = await call("post", f"{path}/replay", 202, {"ids": [one["delivery"]], **how})
+        assert {name: replay[name] for name in ("replayed", *how)} == {"replayed": 1, **how}
+        await call("post", f"{path}/replay", 400, {"mapping": "newest"})
+        assert len((await call("get", f"{path}/replays", 200))["replays"]) == 1
+        await call("get", f"{path}/replays/{{replay}}", 200, replay=replay["replay"])
+        await call("get", f"{path}/replays/{{replay}}", 404, replay=uuid4())
         assert (await call("get", "/api/v1/mappings", 200))["mappings"][0]["adapter"] == "acme"
+        assert len((await call("get", "/api/v1/mappings/status", 200))["processes"]) == 1
+        assert (await call("post", "/api/v1/mappings/reload", 200))["generation"] == 1
+        revisions = "/api/v1/mappings/{adapter}/revisions"
+        (revision,) = (await call("get", revisions, 200, adapter="acme"))["revisions"]
+        chosen = {"adapter": "acme", "revision": revision["revision"]}
+        assert list((await call("get", f"{revisions}/{{revision}}", 200, **chosen))["texts"]) == ["acme.yaml"]
+        await call("get", f"{revisions}/{{revision}}", 404, adapter="acme", revision="?")
+        shadow = "/api/v1/mappings/{adapter}/shadow"
+        assert (await call("get", shadow, 200, adapter="acme")) == {"reports": []}
         explain = "/api/v1/mappings/{adapter}/explain"
         payload = {"items": list(items)}
         found = await call("post", explain, 200, {"payload": payload}, adapter="acme")
@@ -500,6 +514,37 @@ async def test_deliveries_and_mappings_are_answered_as_described(
         await call("post", explain, 200, one, adapter="acme")
         await call("post", explain, 400, {**one, "payload": payload}, adapter="acme")
         await call("post", explain, 404, {"payload": {}}, adapter="nobody")
+
+
+async def test_the_directory_is_answered_as_described(gateway: Gateway) -> None:
+    call, path = walk(gateway), "/api/v1/directory"
+    entries: list[dict[str, Any]] = [
+        {"kind": "email", "value": " Ana@Example.org", "account": "S-1", "homePage": "https://id.example"},
+        {"set": "courses", "value": "c1", "fields": {"title": "Chemistry", "big": 2**70}},
+    ]
+    assert await call("post", path, 200, {"entries": entries}) == {"entries": 2, "new": 2, "released": 0}
+    await call("post", path, 400, {"entries": []})
+    await call("post", path, 400, {"entries": [{"value": "x", "colour": 1}]})
+    http = api(gateway)
+    for unusable in ({"kind": "email", "value": "x"}, {"set": "courses", "value": "c", "account": "a"}):
+        assert (await http.post("/directory", body={"entries": [unusable]})).status == 400
+    first = await call("get", path, 200, params={"limit": "1"})
+    second = await call("get", path, 200, params={"limit": "1", "cursor": first["more"]})
+    shown = [*first["entries"], *second["entries"]]
+    assert [(one["set"], one["value"]) for one in shown] == [
+        ("courses", "c1"),
+        ("learners", "ana@example.org"),
+    ]
+    assert shown[0]["fields"] == entries[1]["fields"]
+    await call("get", path, 400, params={"cursor": "?"})
+    await call("delete", path, 400)
+    found = await call("delete", path, 200, params={"kind": "email", "value": "ana@example.org "})
+    assert found == {"forgotten": 1}
+    table = b"account,email,login\nS-1,ana@example.org,ana\nS-2,,tom\n"
+    reply = await http.post("/directory", data=table, headers={"Content-Type": "text/csv"})
+    assert conforms(path, "post", reply, 200)["entries"] == 3
+    reply = await http.post("/directory", data=b"name\nx\n", headers={"Content-Type": "text/csv"})
+    assert "the columns are name; expected account" in conforms(path, "post", reply, 400)["error"]["message"]
 
 
 async def test_an_adapter_that_is_not_ready_is_answered_as_described(gateway: Gateway) -> None:

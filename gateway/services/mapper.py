@@ -16,6 +16,7 @@ import structlog
 from adapters import Lookups
 from adapters import Mapping as AdapterMapping
 from adapters.outcomes import Pairs
+from adapters.privacy import Privacy
 from adapters.receive.decode import Undecodable
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
 from gateway.services.adapting import Adapting, Made, events_of, state_of, undecodable
@@ -92,7 +93,7 @@ class Mapper:
         retention: Retention,
         clock: Callable[[], dt.datetime],
     ) -> None:
-        self._recorder = recorder
+        self.recorder = recorder
         self._mappings = mappings
         self._revisions = revisions
         self.resolver = resolver
@@ -241,7 +242,7 @@ class Mapper:
 
     async def _record(self, events: Sequence[Made | Outcome], one: _Begun) -> list[Outcome]:
         recording = (
-            self._recorder.record(event, one.delivery, one.mapping.revision)
+            self.recorder.record(event, one.delivery, one.mapping.revision)
             for event in events
             if isinstance(event, Made)
         )
@@ -265,7 +266,7 @@ class Mapper:
         if any(now.state in _UNDECIDED for now in outcomes):
             undecided |= set(one.delivery.leftover)
         chosen = [identity for identity in gone if identity not in undecided]
-        voided = await self._recorder.void(chosen, one.delivery, one.mapping.revision) if chosen else []
+        voided = await self.recorder.void(chosen, one.delivery, one.mapping.revision) if chosen else []
         return [identity for identity in gone if identity not in set(voided)]
 
     async def _shadow(self, one: _Begun, adapting: Adapting, made: Sequence[Made | Outcome]) -> None:
@@ -288,19 +289,23 @@ class Mapper:
             return replace(result, again=_again(delivery, now, min(waits)))
         if state not in RESOLVED:
             return result
-        privacy = mapping.privacy
-        forget_at_once = privacy.store_raw in ("hash-only", "none")
-        kept = (
-            dt.timedelta(seconds=privacy.raw_for) if privacy.raw_for is not None else self._retention.bodies
-        )
         records = kept_for(mapping, self._retention.records)
+        kept = min(self._bodies(mapping.privacy), records)
         return replace(
             result,
             expires=now + records,
             left=left_of(mapping, delivery, self._keys),
-            forget=now if forget_at_once else now + kept if kept < records else None,
-            forget_all=privacy.store_raw == "none",
+            forget=now + kept if kept < records else None,
+            forget_all=mapping.privacy.store_raw == "none",
         )
+
+    def _bodies(self, privacy: Privacy) -> dt.timedelta:
+        """How long the body of a resolved delivery is kept."""
+        if privacy.store_raw in ("hash-only", "none"):
+            return dt.timedelta(0)
+        if privacy.raw_for is not None:
+            return dt.timedelta(seconds=privacy.raw_for)
+        return dt.timedelta.max if privacy.store_raw == "keep" else self._retention.bodies
 
     def _given_up(self, delivery: Delivery, code: str, reason: str) -> Finished:
         outcome = Outcome(event=None, state=State.FAILED, code=code, reason=reason)
@@ -329,7 +334,7 @@ class Mapper:
         anew = replace(begun, delivery=replace(delivery, state=State.RECEIVED, held_since=None))
         for one in self._adapting(anew, found).each():
             if isinstance(one, Made):
-                outcome, compared = await self._recorder.rehearse(one, delivery)
+                outcome, compared = await self.recorder.rehearse(one, delivery)
                 outcomes.append(outcome)
                 statements |= compared
             else:

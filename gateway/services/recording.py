@@ -71,6 +71,9 @@ class Recorder:
         origin = self._origin(delivery, revision)
         try:
             with translating():
+                if delivery.replay is not None:
+                    # What was replaced before is still stored under its id; something else stands for it.
+                    return await self._again(made, delivery, origin)
                 try:
                     ids = await self._statements.record(origin, made.statements)
                 except Conflict:
@@ -82,6 +85,11 @@ class Recorder:
         except (BadRequest, TooLarge) as error:
             return refused(made, error.code, error.message, error.problems)
         return _done(made, map(UUID, ids))
+
+    async def _again(self, made: Made, delivery: Delivery, origin: Origin) -> Outcome:
+        if problems := validation.check_batch(made.statements, Version.V2):
+            return refused(made, "invalid", f"{problems[0].path}: {problems[0].message}", problems)
+        return await self._settle(made, delivery, origin)
 
     async def _settle(self, made: Made, delivery: Delivery, origin: Origin) -> Outcome:
         """What to do where ids are taken: by the same statements, by other ones, by replaced ones."""

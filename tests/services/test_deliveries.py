@@ -51,6 +51,7 @@ class Worker:
     """The mapping work of one process, with a clock of its own."""
 
     def __init__(self, services: Services, folder: Path) -> None:
+        self.services = services
         self.store = services.store
         self.now = utc_now()
         self.mappings = Mappings(folder)

@@ -47,8 +47,7 @@ async def put(request: web.Request) -> web.Response:
     _, hooks = await granted_hooks(request)
     if request.content_type == "text/csv":
         query = read_query(request, ("set",))
-        limits = request.config_dict[SETTINGS].limits
-        body = await read_body(request, limit=limits.max_body, timeout=limits.body_timeout)
+        body = await read_body(request, limit=request.config_dict[SETTINGS].limits.max_body)
         entries = list(entries_of_csv(body, query.get("set") or PEOPLE))
     else:
         entries = _entries(await read_fields(request, ("entries",)))

@@ -8,7 +8,7 @@ from typing import Any
 from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope, measure
 from adapters.expressions.values import EvaluationError, describe, text
-from adapters.functions.times import instant
+from adapters.functions.times import instant, rfc3339
 from adapters.yaml_source import Place
 
 DEFAULT_TTL = 30 * 86400  # seconds
@@ -105,5 +105,4 @@ def _moment(closure: Closure | None, scope: Scope, timezone: str | None) -> str 
     if not isinstance(found, str):
         hint = "numbers need from_seconds(x) or from_millis(x)"
         raise EvaluationError(f"at: needs text, got {describe(found)}", help=hint)
-    instant(found, timezone)
-    return found
+    return rfc3339(instant(found, timezone))

@@ -20,7 +20,8 @@ from gateway.cli.opening import open_client, run
 from gateway.cli.supervisor import WORKER, supervise
 from gateway.logs import configure_logging
 from gateway.services.bootstrap import FirstCredential, bootstrap
-from gateway.services.services import utc_now
+from gateway.services.services import Services, utc_now
+from gateway.services.working import enduring
 from gateway.settings import Settings
 from gateway.store.connection import Client
 
@@ -51,8 +52,8 @@ def _collect_rarely() -> None:
 
 async def _alone(settings: Settings) -> None:
     async with _stop_signals() as stop, open_client(settings) as client:
-        first = await _prepare(settings, client)
-        async with serving(settings, client, share_port=False) as ports:
+        first, services = await _prepare(settings, client)
+        async with serving(settings, client, share_port=False) as ports, _hangups(services):
             _announce(settings, ports, first)
             await stop.wait()
             log.info("stopping")
@@ -75,20 +76,49 @@ async def _with_workers(settings: Settings) -> None:
     if 0 in (settings.server.port, settings.server.content_port):
         raise click.UsageError("several workers share a port, so server.port and content_port cannot be 0")
     async with _stop_signals() as stop, open_client(settings) as client:
-        first = await _prepare(settings, client)
+        first, services = await _prepare(settings, client)
         _announce(settings, (settings.server.port, settings.server.content_port), first)
-        await supervise(
-            [sys.executable, "-m", "gateway", *sys.argv[1:]],
-            workers=settings.server.workers,
-            grace=settings.server.shutdown_grace,
-            metrics=settings.data.dir / "metrics",
-            stop=stop,
-        )
+        async with _hangups(services):
+            await supervise(
+                [sys.executable, "-m", "gateway", *sys.argv[1:]],
+                workers=settings.server.workers,
+                grace=settings.server.shutdown_grace,
+                metrics=settings.data.dir / "metrics",
+                stop=stop,
+            )
 
 
-async def _prepare(settings: Settings, client: Client) -> FirstCredential:
-    services = await open_services(settings, client)
-    return await bootstrap(settings, services[settings.stores.default].store.credentials, utc_now())
+async def _prepare(settings: Settings, client: Client) -> tuple[FirstCredential, Services]:
+    services = (await open_services(settings, client))[settings.stores.default]
+    return await bootstrap(settings, services.store.credentials, utc_now()), services
+
+
+@contextlib.asynccontextmanager
+async def _hangups(services: Services) -> AsyncIterator[None]:
+    """SIGHUP has every process read its mappings again, except on a terminal, where it means that this
+    closes.
+    """
+    if sys.platform == "win32" or sys.stdin.isatty():
+        yield
+        return
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def follow() -> None:
+        while True:
+            await asked.wait()
+            asked.clear()
+            generation = await services.store.mapping_status.wish()
+            log.info("mappings are read again", generation=generation)
+
+    loop.add_signal_handler(signal.SIGHUP, asked.set)
+    task = asyncio.create_task(enduring("hangups", follow))
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        task.cancel()
+        await asyncio.wait({task})
 
 
 @contextlib.asynccontextmanager

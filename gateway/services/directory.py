@@ -104,10 +104,10 @@ class Directory:
 
     @staticmethod
     def _narrowed(which: EntryFilter) -> EntryFilter:
-        if which.value is None:
+        if which.kind is None and which.value is None:
             return which
-        value = normal(which.kind or "", which.value)
-        return EntryFilter(set=which.set, kind=which.kind, value=value, account=which.account)
+        value = None if which.value is None else normal(which.kind or "", which.value)
+        return EntryFilter(set=which.set or PEOPLE, kind=which.kind, value=value, account=which.account)
 
     async def counts(self) -> dict[str, int]:
         """How many entries each set has."""
@@ -191,7 +191,8 @@ def _problems(entry: NewEntry, index: int) -> Iterator[Problem]:
             yield problem(field, "holds nothing; expected a text")
         elif len(text) > _LONGEST:
             yield problem(field, f"has {len(text)} characters; expected at most {_LONGEST}")
-    for field, text in (("account", entry.account or ""), ("value", entry.value)):
+    texts = {"set": entry.set, "kind": entry.kind, "value": entry.value, "account": entry.account or ""}
+    for field, text in texts.items():
         if not text.isprintable():
             yield problem(field, f"holds {text[:60]!r}; expected a text without control characters")
     if entry.set == PEOPLE:

@@ -166,13 +166,18 @@ class MappingWork:
         now = self._clock()
         ours = [one for one in batch if one.due is None or one.due - now >= _MARGIN]
         hopeless = [_given_up(one) for one in ours if _deaths(one) >= _MOST_DEATHS]
-        with translating():
-            results, later, news = await self._mapper.map(
-                [one for one in ours if _deaths(one) < _MOST_DEATHS]
-            )
-            results += hopeless
-            if results:
-                await self._deliveries.finish(results, self._clock())
+        hopeful = [one for one in ours if _deaths(one) < _MOST_DEATHS]
+        try:
+            with translating():
+                results, later, news = await self._mapper.map(hopeful)
+                results += hopeless
+                if results:
+                    await self._deliveries.finish(results, self._clock())
+        except Unavailable as error:
+            log.warning("mapping waits for the database", deliveries=len(ours), error=error.message)
+            for delivery in ours:
+                await self._postpone(delivery)
+            return
         for delivery in later:
             await self._postpone(delivery)
         for result in results:

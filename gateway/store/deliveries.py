@@ -30,7 +30,6 @@ from gateway.store.delivery_records import (
 )
 
 _DUPLICATE_KEY = 11000
-_SOON = dt.timedelta(seconds=60)
 # Where only the hash of a body was kept, there is nothing to map again.
 _MAPPABLE = {"kept": {"$ne": "hash"}}
 _WITHOUT_BODY = {"request.body": 0}
@@ -303,14 +302,15 @@ class Deliveries:
         """How many deliveries are to be mapped (counted up to `most` + 1), and for how many seconds the one
         has been due that waits longest.
         """
-        # What waits for somebody to become known is due much later.
-        waiting = {"due": {"$lte": now + _SOON}}
-        depth = await self._collection.count_documents(waiting, limit=most + 1, hint="due")
+        # What waits for somebody to become known is due, too, but is nobody's work until then.
+        held = await self._collection.count_documents({"waits": {"$exists": True}}, hint="by_waits")
+        waiting = {"due": {"$exists": True}}
+        depth = await self._collection.count_documents(waiting, limit=most + 1 + held, hint="due") - held
         overdue = self._collection.find({"due": {"$lte": now}}, {"due": 1}).sort("due", 1).limit(1)
         age = 0.0
         async for row in overdue:
             age = (now - row["due"]).total_seconds()
-        return depth, age
+        return max(depth, 0), age
 
     async def count(self, which: DeliveryFilter) -> int:
         """How many deliveries there are."""

@@ -236,7 +236,7 @@ async def test_r9_an_unknown_type_is_kept_counted_and_mapped_once_there_is_a_rul
         gateway.services.hooks.mappings.load()
         manage = gateway.lrs.at(f"{gateway.url}/api/v1")
         replay = {"filter": {"adapter": "acme", "state": "unmatched"}}
-        assert (await manage.post("/deliveries/replay", body=replay)).json() == {"replayed": 1}
+        assert (await manage.post("/deliveries/replay", body=replay)).json()["replayed"] == 1
         assert (await finished(gateway, reply)).state is State.DONE
 
 
@@ -487,15 +487,17 @@ async def test_r18_what_is_left_of_a_resolved_body_is_what_the_mapping_says(
         delivery = await finished(gateway, reply)
         failed = await finished(gateway, await post_acme(http, acme_item("2", score="many", **private)))
         assert (delivery.kept, failed.kept) == (kept, "whole")
-        assert b"ana@x.example" in failed.body
+        assert b"ana@x.example" not in delivery.body + failed.body
         assert b"+43" not in delivery.body + failed.body
-        assert (b"ana@x.example" in delivery.body) is (kept == "whole")
+        # What identities may see is sealed, as long as it may be needed.
+        assert failed.sealed is not None
+        assert (delivery.sealed is not None) is (kept == "whole")
         assert (delivery.body == b"") is (kept == "hash")
         # A repetition is still recognised, and what is not there is not mapped again.
         assert (await post_acme(http, acme_item("1", **private))).json()["duplicate"] is True
         manage = gateway.lrs.at(f"{gateway.url}/api/v1")
         replayed = await manage.post("/deliveries/replay", body={"ids": [str(delivery.id)]})
-        assert replayed.json() == {"replayed": int(kept != "hash")}
+        assert replayed.json()["replayed"] == int(kept != "hash")
         assert (await finished(gateway, reply)).state is State.DONE
         explained = await manage.post("/mappings/acme/explain", body={"delivery": str(delivery.id)})
         assert explained.status == (409 if kept == "hash" else 200)

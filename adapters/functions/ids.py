@@ -59,7 +59,7 @@ def hmac_pseudonym(scope: Any, value: Any) -> str:
 @function()
 def mailto(value: Any) -> str | None:
     """A mailbox IRI of an e-mail address, trimmed and in lower case; absent when it is no address."""
-    address = text(value).strip().lower()
+    address = text(value).strip().lower().removeprefix("mailto:")
     local, at, domain = address.partition("@")
     usable = local and at and domain and "@" not in domain and not any(c.isspace() for c in address)
     return f"mailto:{address}" if usable else None

@@ -92,7 +92,11 @@ def unique(value: Any) -> list[Any]:
 
 
 def _whole(value: Any) -> Any:
-    """`1.0` as `1`, so that equal numbers are written alike."""
+    """`1.0` as `1` at any depth, so that equal numbers are written alike."""
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

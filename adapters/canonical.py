@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters.expressions.environment import Closure, Collected, Env
-from adapters.expressions.inline import (
-    LONG,
+from adapters.expressions.forms import (
     Constant,
     Entry,
     Group,
@@ -23,10 +22,9 @@ from adapters.expressions.inline import (
     Words,
     form_of,
     gives,
-    map_of,
     shaped,
-    straightened,
 )
+from adapters.expressions.inline import LONG, map_of, straightened
 from adapters.expressions.scope import MAX_OUTPUT, Scope, measure
 from adapters.expressions.values import EvaluationError
 from adapters.interpolation import may_be_large

@@ -17,7 +17,7 @@ from adapters.expressions.environment import (
     CompileError,
     Env,
 )
-from adapters.expressions.inline import Kept, shaped
+from adapters.expressions.forms import Kept, shaped
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
 from adapters.functions.times import zone

@@ -18,7 +18,8 @@ from adapters.expressions.environment import (
     Origin,
     PayloadPath,
 )
-from adapters.expressions.inline import LONG, Constant, Entry, Joined, map_of, shaped, text_at
+from adapters.expressions.forms import Constant, Entry, Joined, shaped
+from adapters.expressions.inline import LONG, map_of, text_at
 from adapters.expressions.lexer import unknown
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, condition, describe, sized, text

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters.expressions.environment import Closure
-from adapters.expressions.inline import Applied, Direct, Gives, Looked, form_of, shaped
+from adapters.expressions.forms import Applied, Direct, Gives, Looked, form_of, shaped
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError
 from adapters.functions.registry import Function

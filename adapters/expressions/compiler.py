@@ -19,7 +19,7 @@ from adapters.expressions.environment import (
     Read,
     Site,
 )
-from adapters.expressions.inline import Body, Constant, Equals, Kept, LocalValue, Steps, gives, shaped
+from adapters.expressions.forms import Body, Constant, Equals, Kept, LocalValue, Steps, gives, shaped
 from adapters.expressions.lexer import ExpressionSyntaxError, unknown
 from adapters.expressions.operators import BINARY, MACROS, among, literal_words, steps
 from adapters.expressions.parser import parse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.expressions.environment import Closure, Site
-from adapters.expressions.inline import Applied, Gives, Looked, shaped
+from adapters.expressions.forms import Applied, Gives, Looked, shaped
 from adapters.expressions.lexer import unknown
 from adapters.expressions.syntax import Expression, Literal
 from adapters.expressions.values import EvaluationError, bounded, number, text

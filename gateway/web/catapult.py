@@ -6,8 +6,8 @@ Errors look as that player's do, because its clients look for `statusCode`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -19,6 +19,7 @@ from gateway.services.access import Grant, Scope
 from gateway.services.catapult import Catapult, tenant_of
 from gateway.services.registrations import check_learner
 from gateway.services.services import Services
+from gateway.store.connection import translating
 from gateway.web.api.answers import answer
 from gateway.web.api.bodies import Fields, read_fields
 from gateway.web.api.uploads import uploaded_file
@@ -44,22 +45,29 @@ _DESCRIPTION = "catapult-player-service"
 async def errors_of_the_player(request: web.Request, handler: Handler) -> web.StreamResponse:
     """`{"statusCode", "error", "message"}`, with `violatedReqId` where a rule of cmi5 was broken."""
     try:
-        return await handler(request)
+        with translating():
+            return await handler(request)
     except GatewayError as error:
-        body: dict[str, Any] = {
-            "statusCode": error.status,
-            "error": HTTPStatus(error.status).phrase,
-            "message": error.message.encode("utf-8", "backslashreplace").decode(),
-        }
         rules = [each.requirement for each in error.problems if each.requirement.startswith("cmi5 ")]
-        if rules:
-            body["violatedReqId"] = rules[0].removeprefix("cmi5 ")
-        return web.Response(
-            status=error.status,
-            body=strict_json.dumps(body),
-            content_type="application/json",
-            headers=error.headers,
-        )
+        told = {"violatedReqId": rules[0].removeprefix("cmi5 ")} if rules else {}
+        return _error(error.status, error.message, told, error.headers)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return _error(error.status, f"{request.method} {request.path}: {error.reason}", {}, allow)
+
+
+def _error(status: int, message: str, told: Mapping[str, str], headers: Mapping[str, str]) -> web.Response:
+    body = {
+        "statusCode": status,
+        "error": HTTPStatus(status).phrase,
+        "message": message.encode("utf-8", "backslashreplace").decode(),
+        **told,
+    }
+    return web.Response(
+        status=status, body=strict_json.dumps(body), content_type="application/json", headers=headers
+    )
 
 
 async def ping(request: web.Request) -> web.Response:

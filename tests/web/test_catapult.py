@@ -116,7 +116,9 @@ async def test_a_refused_package_says_why_as_the_player_does(gateway: Gateway) -
     for path in ("/course/77", "/course/x", "/registration/77", "/session/77"):
         assert (await player.get(path)).json()["statusCode"] == 404
     for method, path in (("GET", "/courses"), ("PUT", "/course")):
-        assert (await player(method, path)).status in (404, 405)
+        reply = await player(method, path)
+        assert reply.json()["statusCode"] == reply.status, reply.body
+        assert reply.status in (404, 405)
 
 
 async def test_moodle_registers_a_learner_launches_and_reads_what_became_of_it(gateway: Gateway) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from base64 import b64encode
 from typing import Any
 from uuid import uuid4
 
@@ -41,7 +42,9 @@ async def test_courses_are_listed_in_pages_and_found_by_name_and_tag(gateway: Ga
     for body in ({"name": " "}, {"tags": "a"}, {"tags": [1]}, {"tags": ["\0"]}, {"title": "x"}):
         assert (await api(gateway)("PATCH", path, body=body)).status == 400
     assert (await api(gateway)("PATCH", f"/courses/{uuid4()}", body={"name": "x"})).status == 404
-    assert (await api(gateway).get("/courses", {"cursor": "nonsense"})).status == 400
+    early = b64encode(f"0001-01-01T00:00:00+23:59 {uuid4()}".encode()).decode()
+    for cursor in ("nonsense", "é", early):
+        assert (await api(gateway).get("/courses", {"cursor": cursor})).status == 400
 
 
 async def test_versions_can_be_listed_chosen_and_asked_for(gateway: Gateway) -> None:

@@ -184,6 +184,9 @@ async def test_nothing_is_sent_where_it_should_not_go(serve: Serve, receiver: Re
             "ftp://portal.example.org/",
             "https://",
             "https://a b/",
+            "https://%31%32%37.0.0.1/",
+            "https://portal.example.org\\@127.0.0.1/",
+            "https://[::ffff:127.0.0.1]/",
             7,
         ):
             refused = await api(gateway).post("/subscriptions", body={"url": url})

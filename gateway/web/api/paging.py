@@ -28,8 +28,8 @@ def place_of(fields: Fields) -> Place | None:
         moment = dt.datetime.fromisoformat(time)
         if moment.tzinfo is None:
             raise ValueError("no zone")
-        return moment, UUID(identity)
-    except (ValueError, binascii.Error):
+        return moment.astimezone(dt.UTC), UUID(identity)
+    except (ValueError, OverflowError, binascii.Error):
         raise BadRequest(f"the cursor {shown(cursor)} is not one that a list gave") from None
 
 

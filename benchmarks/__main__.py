@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import contests, filling, inprocess, report, servers, webhooks
+from benchmarks import cmi5, contests, filling, inprocess, report, servers, webhooks
 from benchmarks.contests import Contest
 from benchmarks.load import LoadError
 from benchmarks.runs import Effort, Outcome, Peer, compete, fill_peer, measure_peer
@@ -24,12 +24,14 @@ from gateway.store.embedded import EmbeddedMongo
 _WRITTEN, _READ, _HOOKED = "benchmark_written", "benchmark_read", "benchmark_hooked"
 _RULES = "rules"
 _WEBHOOKS = "webhooks"
+_CMI5 = "cmi5"
 _RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
     """Parse the command line, run, print; exit status 1 if a bar is missed or a server misbehaves."""
-    names = [_RULES, _WEBHOOKS, *(contest.name for contest in [*contests.writes(), *contests.reads(1000)])]
+    parts = [contest.name for contest in [*contests.writes(), *contests.reads(1000)]]
+    names = [_RULES, _WEBHOOKS, _CMI5, *parts]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=names, help="run this part (may be repeated)")
     parser.add_argument("--quick", action="store_true", help="short rounds on 20 000 statements")
@@ -49,7 +51,7 @@ def main() -> None:
     statements = options.statements or (20_000 if quick else 200_000)
     only = set(options.only or names)
     try:
-        figures = asyncio.run(_measure(only, statements, effort, options.peer, options.data_dir))
+        figures = asyncio.run(_measure(only, statements, effort, options.peer, options.data_dir, quick=quick))
     except LoadError as error:
         sys.exit(f"The run was given up: {error}")
     if options.json:
@@ -62,7 +64,13 @@ def main() -> None:
 
 
 async def _measure(
-    only: set[str], statements: int, effort: Effort, peers: Sequence[Peer], data_dir: Path | None
+    only: set[str],
+    statements: int,
+    effort: Effort,
+    peers: Sequence[Peer],
+    data_dir: Path | None,
+    *,
+    quick: bool,
 ) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
@@ -101,6 +109,10 @@ async def _measure(
                 print(f"{statements} statements filled in {seconds:.0f} s", file=sys.stderr)
                 await _phase("reads", reads, directory, mongo, _READ, effort, figures)
                 await filling.drop(mongo.uri, _READ)
+            if _CMI5 in only:
+                figures["cmi5"] = await cmi5.measure(directory, mongo, quick=quick)
+                report.show_cmi5(figures["cmi5"])
+                figures["memory"]["courses"] = figures["cmi5"]["memory"]
     for peer in peers:
         await _peer(peer, writes, reads, statements, effort, figures)
     report.show_memory(figures)

@@ -8,6 +8,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 MAX_MICROSECONDS = 40.0  # to check and prepare a typical statement
+MAX_CLASS_SECONDS = 60.0  # from the click of 500 learners to the last one's initialized
 MAX_MEMORY = 150.0  # MiB resident in a worker under load
 
 Figures = Mapping[str, Any]
@@ -32,6 +33,13 @@ def marks(figures: Figures) -> Iterator[Mark]:
     if hooks := figures.get("webhooks"):
         reached = f"{hooks['ratio']:.2f} × POST one (at least {hooks['bar']:g})"
         yield "webhook to stored statement", reached, hooks["ratio"] / hooks["bar"]
+    if lms := figures.get("cmi5"):
+        seconds = lms["class"]["seconds"]
+        yield (
+            f"class of {lms['learners']}",
+            f"{seconds:.0f} s (at most {MAX_CLASS_SECONDS:.0f})",
+            MAX_CLASS_SECONDS / seconds,
+        )
     for phase, memory in figures["memory"].items():
         if memory is not None:
             reached = f"{memory:.0f} MiB (at most {MAX_MEMORY:.0f})"
@@ -77,6 +85,29 @@ def show_webhooks(hooks: Figures) -> None:
         f"CPU µs: own {hooks['cpu']:6.0f}, mongod {hooks['database_cpu']:6.0f}\n"
         f"  = {hooks['ratio']:.2f} × POST one, {hooks['posted']:.0f}/s ({low:.2f}–{high:.2f})  "
         f"bar {hooks['bar']:g}: {'met' if hooks['ratio'] >= hooks['bar'] else 'MISSED'}"
+    )
+
+
+def show_cmi5(lms: Figures) -> None:
+    """What takes how long in a large course, among many registrations, and for a class."""
+    names = {
+        "launch_large": f"launch in a course of {lms['aus']} AUs, all but one met",
+        "progress_large": "its progress tree",
+        "launch_when_empty": "launch with few registrations",
+        "launch_when_full": f"launch with {lms['registrations']} registrations",
+        "list_all": "newest registrations",
+        "list_course": "newest registrations of a course",
+        "list_learner": "registrations of a learner",
+        "list_open_sessions": "open sessions",
+    }
+    print(f"\nimport of {lms['aus']} AUs: {lms['import']:.0f} ms")
+    print(f"the statement that satisfies its last block and the course: {lms['satisfy_large']:.0f} ms")
+    for key, name in names.items():
+        print(f"{name}: {lms[key]['median']:.1f} ms, at worst {lms[key]['worst']:.1f} ms")
+    whole = lms["class"]
+    print(
+        f"a class of {lms['learners']} from the click to initialized: {whole['seconds']:.1f} s for all, "
+        f"{whole['median']:.1f} s for one, at worst {whole['worst']:.1f} s"
     )
 
 

@@ -10,9 +10,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
+from pymongo.asynchronous.database import AsyncDatabase
 
-from benchmarks import contests, report
+from benchmarks import cmi5, contests, documents, report, servers
 from benchmarks.ceilings import Ceilings
 from benchmarks.documents import entry
 from benchmarks.filling import fill
@@ -20,11 +21,12 @@ from benchmarks.load import Job, LoadError, Result, parse_answer, run
 from benchmarks.runs import Peer
 from benchmarks.samples import Population, stored_id
 from benchmarks.work import Work, source
-from gateway.store.connection import Client
+from gateway.store.connection import Client, Document
 from gateway.store.indexes import create_indexes
 from gateway.xapi import validation
 from gateway.xapi.queries import StatementsQuery
 from gateway.xapi.versions import Version
+from tests.gateway import Gateway, create_credential
 
 PARAMETERS = ("agent", "verb", "activity", "registration")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -246,3 +248,20 @@ def test_a_missed_bar_is_reported_and_drawn() -> None:
     drawn = report.plot(figures)
     assert "1.50 × insert &lt;each&gt; (at least 1.7)" in drawn
     assert drawn.count("<rect") == 1 + 3
+
+
+async def test_the_lms_is_measured_at_what_learners_and_portals_really_do(
+    gateway: Gateway, database: AsyncDatabase[Document]
+) -> None:
+    await create_credential(gateway.store, documents.KEY, servers.SECRET, "all")
+    async with ClientSession() as session:
+        lms = cmi5.Lms(session, gateway.url)
+        course = await lms.api("POST", "/courses", cmi5.structure(2, 3))
+        assert len(course["aus"]) == 6
+        figures = await cmi5.large_course(lms, database, course)
+        await cmi5.fill(database, course["id"], 20)
+        assert len((await lms.api("GET", "/registrations"))["registrations"]) == 21
+        whole = await cmi5.whole_class(lms, course["id"], 3)
+        assert whole["seconds"] >= whole["worst"] > 0 < figures["satisfy_large"]
+        sessions = (await lms.api("GET", "/sessions?open=true"))["sessions"]
+        assert [each["state"] for each in sessions] == ["active"] * 4

@@ -58,14 +58,15 @@ class UnsuitableMongoError(GatewayError):
 class Timeouts:
     """How long to wait, in seconds, before a request is answered 503.
 
-    `server` to find a reachable primary, `connect` for a new connection, `pool` for a free one, `write` for a
-    majority to have a write durable, `socket` for any answer. Long work (building an index) is put into a
+    `server` to find a reachable primary, `connect` for a new connection, `pool` for a free one (a class of
+    500 that begins at once had rather be served late than refused), `write` for a majority to have a write
+    durable, `socket` for any answer. Long work (building an index) is put into a
     `with pymongo.timeout(seconds)` block, which replaces `socket` and `write` there.
     """
 
     server: float = 2.5
     connect: float = 2.5
-    pool: float = 5.0
+    pool: float = 20.0
     write: float = 10.0
     socket: float = 30.0
 

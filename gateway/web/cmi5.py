@@ -32,6 +32,8 @@ async def launch(request: web.Request) -> web.StreamResponse:
                 request.match_info["token"], addresses(request)
             )
     except GatewayError as error:
+        if error.status >= 500:
+            log.warning("launch failed", error=error.message, cause=repr(error.__cause__))
         return page(
             "This course cannot be opened",
             error.message,

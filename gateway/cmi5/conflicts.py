@@ -7,7 +7,7 @@ look like a result, so the LMS voids it. Performs no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -25,6 +25,8 @@ def claimed_registration(statement: object) -> str | None:
     It poses by one of the two categories of cmi5. Others about the same registration are anybody's right.
     """
     context = mapping(mapping(statement).get("context"))
+    if "category" not in mapping(context.get("contextActivities")):
+        return None
     registration = context.get("registration")
     if not isinstance(registration, str) or _CATEGORIES.isdisjoint(activity_ids(context, "category")):
         return None
@@ -33,7 +35,8 @@ def claimed_registration(statement: object) -> str | None:
 
 def voided_target(statement: object) -> str | None:
     """The id of what a statement voids, None if it is no voiding statement."""
-    if mapping(mapping(statement).get("verb")).get("id") != words.VOIDED:
+    verb = statement.get("verb") if isinstance(statement, dict) else None
+    if not isinstance(verb, dict) or verb.get("id") != words.VOIDED:
         return None
     target = mapping(mapping(statement).get("object"))
     identifier = target.get("id")
@@ -42,11 +45,17 @@ def voided_target(statement: object) -> str | None:
 
 def concern(statements: object) -> bool:
     """Can any of a request's statements, one or a list, matter to a registration?"""
-    each: Iterator[object] = iter(statements if isinstance(statements, list) else [statements])
-    return any(
-        claimed_registration(statement) is not None or voided_target(statement) is not None
-        for statement in each
-    )
+    return any(map(_concerns, statements if isinstance(statements, list) else (statements,)))
+
+
+def _concerns(statement: object) -> bool:
+    # Asked of every statement there is, so what most of them lack is looked at first.
+    if not isinstance(statement, dict):
+        return False
+    context = statement.get("context")
+    if isinstance(context, dict) and "registration" in context and "contextActivities" in context:
+        return claimed_registration(statement) is not None or voided_target(statement) is not None
+    return voided_target(statement) is not None
 
 
 def voiding(namespace: UUID, authority: Mapping[str, Any], target: str) -> dict[str, Any]:

@@ -58,7 +58,7 @@ async def test_the_commands_of_both_pages_work(
     assert "unmatched" in shown[0]
     assert shown[2] == "2 deliveries are mapped again\n  1 done\n  1 unmatched\n"
     assert "4 entries, 4 of them new; 0 deliveries released\n" in shown
-    assert "1 entries, 1 of them new; 0 deliveries released\n" in shown
+    assert "1 entry, 1 of them new; 0 deliveries released\n" in shown
     assert len(COMMANDS) > 10
 
 

@@ -68,9 +68,10 @@ def import_(
     if as_json:
         print_json({"entries": done.entries, "new": done.new, "released": done.released})
     elif dry_run:
-        click.echo(f"{done.entries} entries can be read")
+        click.echo(f"{_counted(done.entries)} can be read")
     else:
-        click.echo(f"{done.entries} entries, {done.new} of them new; {done.released} deliveries released")
+        released = "1 delivery" if done.released == 1 else f"{done.released} deliveries"
+        click.echo(f"{_counted(done.entries)}, {done.new} of them new; {released} released")
 
 
 @directory.command("list")
@@ -130,7 +131,7 @@ def forget(
     if as_json:
         print_json({"forgotten": count})
     else:
-        click.echo(f"{count} {'entry' if count == 1 else 'entries'} forgotten")
+        click.echo(f"{_counted(count)} forgotten")
 
 
 def _with(sources: Sources, store: str | None, use: Callable[[Directory], Awaitable[Result]]) -> Result:
@@ -144,6 +145,10 @@ def _with(sources: Sources, store: str | None, use: Callable[[Directory], Awaita
             return await use((await open_services(settings, client))[chosen].hooks.directory)
 
     return run(main)
+
+
+def _counted(number: int) -> str:
+    return "1 entry" if number == 1 else f"{number} entries"
 
 
 def _shown(value: object) -> str:

@@ -179,3 +179,32 @@ def test_a_class_is_enrolled_followed_and_begins_anew(run: Run, tmp_path: Path) 
     assert len(lines) == 4
     run("registrations", "delete", ada["id"])
     run("registrations", "show", ada["id"], status=1)
+
+
+def test_a_receiver_is_subscribed_changed_and_forgotten(run: Run, tmp_path: Path) -> None:
+    url = "https://portal.example.org/hook"
+    made = _json(run("subscriptions", "create", url, "--event", "waived", "--name", "portal", "--json"))
+    assert made["secret"].startswith("whsec_")
+    assert made["secret"] not in run("subscriptions", "list").output
+    assert (
+        "10.1.2.3 is not a public address"
+        in run("subscriptions", "create", "https://10.1.2.3/", status=1).output
+    )
+    run("subscriptions", "create", url, "--event", "won", status=2)
+    structure = tmp_path / "course.xml"
+    structure.write_bytes(structure_xml(au_xml(1)))
+    course = _json(run("courses", "import", str(structure), "--json"))["id"]
+    registration = run("registrations", "create", course, *LEARNER).output.strip()
+    run("registrations", "waive", registration, "0", "--reason", "Tested Out")
+    [notice] = _json(run("subscriptions", "notices", made["id"], "--json"))
+    assert (notice["state"], notice["payload"]["type"]) == ("pending", "registration.waived")
+    assert "pending  1" in run("subscriptions", "show", made["id"]).output
+    assert _json(run("subscriptions", "retry", made["id"], "--notice", notice["id"], "--json")) == {
+        "retried": 1
+    }
+    changed = _json(run("subscriptions", "change", made["id"], "--disable", "--event", "passed", "--json"))
+    assert (changed["enabled"], changed["events"]) == (False, ["passed"])
+    run("subscriptions", "change", made["id"], status=2)
+    assert run("subscriptions", "rotate", made["id"]).output.strip() != made["secret"]
+    run("subscriptions", "delete", made["id"])
+    run("subscriptions", "show", made["id"], status=1)

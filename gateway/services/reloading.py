@@ -20,7 +20,6 @@ from gateway.errors import GatewayError
 from gateway.services.mappings import Adapter, Mappings
 from gateway.services.metrics import MAPPINGS_KEPT
 from gateway.services.revisions import Revisions
-from gateway.services.working import together
 from gateway.store.mapping_status import MappingStatus, ProcessStatus
 
 log = structlog.get_logger(__name__)
@@ -98,7 +97,8 @@ class Reloading:
             if adapter.mapping is None:
                 await self._restore(adapter)
         loaded = [one.mapping for one in self._mappings.adapters if one.mapping is not None]
-        await together(self._revisions.keep(mapping) for mapping in loaded)
+        for mapping in loaded:  # one after the other: nobody waits for it, and it needs one connection
+            await self._revisions.keep(mapping)
         MAPPINGS_KEPT.set(sum(one.kept is not None for one in self._mappings.adapters))
         await self._tell()
 

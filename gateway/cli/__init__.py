@@ -11,6 +11,7 @@ from gateway.cli.credentials import credentials
 from gateway.cli.deliveries import deliveries
 from gateway.cli.demo import demo
 from gateway.cli.directory import directory
+from gateway.cli.doctor import doctor
 from gateway.cli.mappings import mappings
 from gateway.cli.registrations import registrations
 from gateway.cli.serve import serve
@@ -31,6 +32,7 @@ def main() -> None:
 for command in (
     serve,
     demo,
+    doctor,
     config,
     credentials,
     mappings,

@@ -7,6 +7,7 @@ that order, so a page is read from the index and never sorted in memory. Unique 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -159,3 +160,27 @@ async def create_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
     """Create what is missing. Safe to run from many processes at once: creation is idempotent."""
     for collection, models in INDEXES.items():
         await database[collection].create_indexes(models)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexChange:
+    """An index that a database lacks, or that it has beside those named here."""
+
+    collection: str
+    name: str
+    missing: bool
+
+
+async def index_changes(database: AsyncDatabase[dict[str, Any]]) -> list[IndexChange]:
+    """Where the indexes of a database differ from `INDEXES`, by name."""
+    changes: list[IndexChange] = []
+    for collection, models in INDEXES.items():
+        wanted = {str(model.document["name"]) for model in models}
+        there = set(await database[collection].index_information()) - {"_id_"}
+        changes += [
+            IndexChange(collection=collection, name=name, missing=True) for name in sorted(wanted - there)
+        ]
+        changes += [
+            IndexChange(collection=collection, name=name, missing=False) for name in sorted(there - wanted)
+        ]
+    return changes

@@ -48,6 +48,11 @@ class Overview:
         """The version of MongoDB."""
         return str((await self._client.server_info())["version"])
 
+    async def server_time(self) -> dt.datetime:
+        """The database's clock."""
+        now: dt.datetime = (await self._client.admin.command("hello"))["localTime"]
+        return now.replace(tzinfo=dt.UTC)
+
     async def states(self) -> dict[State, int]:
         """How many deliveries there are in each state."""
         counts = await asyncio.gather(*(self._count("deliveries", {"state": state}) for state in State))

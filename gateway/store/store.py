@@ -16,7 +16,7 @@ from gateway.store.delivery_hours import DeliveryHours
 from gateway.store.directory import Directory
 from gateway.store.documents import Documents
 from gateway.store.facts import Facts
-from gateway.store.indexes import create_indexes
+from gateway.store.indexes import IndexChange, create_indexes, index_changes
 from gateway.store.knowledge import Activities, Persons
 from gateway.store.launch_links import LaunchLinks
 from gateway.store.links import Links
@@ -83,6 +83,10 @@ class Store:
     async def ping(self) -> None:
         """Raise unless a primary answers."""
         await self._database.command("ping")
+
+    async def index_changes(self) -> list[IndexChange]:
+        """Where the indexes differ from those that `prepare` creates."""
+        return await index_changes(self._database)
 
     async def recover(self) -> int:
         """Finish what writers that died left unlinked; how many writers there were."""

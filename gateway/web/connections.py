@@ -2,9 +2,11 @@
 too slowly.
 
 aiohttp answers a request that it cannot parse by itself, as plain text, before any application is asked, and
-waits for the rest of a request's head as long as for a new request. Both are decided in `RequestHandler`, its
-object for one connection; this is one with other answers. It touches attributes that aiohttp does not
-promise, and tests/web/test_connections.py holds it against the version in use.
+waits for the rest of a request's head as long as for a new request. A body that nobody wants any more it
+awaits for ten seconds, whether any of it comes or not, and a body that is on its way when the process is to
+end is dropped. All this is decided in `RequestHandler`, its object for one connection; this is one with other
+answers. It touches attributes that aiohttp does not promise, and tests/web/test_connections.py holds it
+against the version in use.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
@@ -26,6 +28,8 @@ from gateway.web.errors import error_response
 log = structlog.get_logger(__name__)
 
 _SHOWN = 200
+_LINGER = 10.0  # seconds for the rest of a body after its answer: a client that still sends may not read yet
+_SILENCE = 1.0  # seconds of it without a byte, after which the client waits for the answer or for nothing
 _REQUEST_LINE = 2048  # bytes kept of what a connection sent last, to know what it asked for
 
 
@@ -66,19 +70,34 @@ class _Connection(web.RequestHandler):
     def __init__(self, server: web.Server, manners: Manners, **options: Any) -> None:
         super().__init__(server, **options)
         self._manners = manners
+        self._lingering_time = 0.0  # `_read_on` does that
         self._begun = b""
         self._late: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         if self._late is None and self._is_idle():
             self._begun = data[:_REQUEST_LINE]
-        super().data_received(data)
+        if self._request_in_progress and self._parser is not None:
+            self._take_while_ending(data)
+        else:
+            super().data_received(data)
         if self._late is not None:
             if not self._is_idle():
                 self._late.cancel()
                 self._late = None
         elif self._is_idle():  # the head is not complete; most are, and cost no timer
             self._late = self._loop.call_later(self._manners.head_timeout, self._give_up)
+
+    def _take_while_ending(self, data: bytes) -> None:
+        # aiohttp drops all that comes once the process is to end. The body of a request under way has to
+        # arrive all the same, or its client is kept waiting for the whole grace period and gets no answer.
+        ending = self._close, self._force_close
+        self._close = self._force_close = False
+        try:
+            super().data_received(data)
+        finally:
+            self._close |= ending[0]
+            self._force_close |= ending[1]
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._late is not None:
@@ -100,9 +119,20 @@ class _Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if resp.status == TooSlow.status:
-            self._lingering_time = 0.0  # whoever did not send in time is not waited for any longer
-        return await super().finish_response(request, resp, start_time)
+        finished = await super().finish_response(request, resp, start_time)
+        if resp.status != TooSlow.status:  # whoever did not send in time is not waited for any longer
+            await self._read_on(request.content)
+        return finished
+
+    async def _read_on(self, body: StreamReader) -> None:
+        """Read what is left of a body and drop it: closing earlier could take the answer from the client."""
+        ends = self._loop.time() + _LINGER
+        try:
+            while not (body.is_eof() or self._force_close) and self._loop.time() < ends:
+                async with asyncio.timeout(_SILENCE):
+                    await body.readany()
+        except (TimeoutError, ConnectionError, BadHttpMessage, web.RequestPayloadError) as error:
+            log.debug("the rest of a request was not read", error=repr(error))
 
     def handle_error(
         self,

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from base64 import b64encode
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +23,25 @@ STATEMENT = {
 }
 
 
-def call(gateway: GatewayProcess, path: str, body: Any = None, key: str = KEY, secret: str = SECRET) -> Any:
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def headers_of(key: str, secret: str) -> dict[str, str]:
     pair = b64encode(f"{key}:{secret}".encode()).decode()
+    return {
+        "Authorization": f"Basic {pair}",
+        "Content-Type": "application/json",
+        "X-Experience-API-Version": "2.0.0",
+    }
+
+
+def call(gateway: GatewayProcess, path: str, body: Any = None, key: str = KEY, secret: str = SECRET) -> Any:
     request = urllib.request.Request(
         gateway.url + path,
         data=None if body is None else json.dumps(body).encode(),
-        headers={
-            "Authorization": f"Basic {pair}",
-            "Content-Type": "application/json",
-            "X-Experience-API-Version": "2.0.0",
-        },
+        headers=headers_of(key, secret),
     )
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())
 
 
@@ -49,6 +58,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 def test_it_serves_drains_on_sigterm_and_keeps_everything_for_the_next_start(tmp_path: Path) -> None:
     with gateway_process(tmp_path / "data") as gateway:
+        assert gateway.process is not None
         [first] = call(gateway, "/xapi/statements", STATEMENT)
         banner = gateway.log.read_text()
         assert f"LRS      {gateway.url}/xapi" in banner
@@ -73,20 +83,26 @@ def test_it_serves_drains_on_sigterm_and_keeps_everything_for_the_next_start(tmp
         assert json.loads(warned.stdout) == []
 
         # A request that is under way when SIGTERM comes is answered before the process ends.
-        answers: list[list[str]] = []
-        batch = [dict(STATEMENT) for _ in range(2000)]
-        sender = threading.Thread(target=lambda: answers.append(call(gateway, "/xapi/statements", batch)))
-        sender.start()
-        time.sleep(0.15)
-        assert gateway.stop() == 0
-        sender.join()
-        assert [len(ids) for ids in answers] == [2000]
-        assert not gateway.ready()
+        body = json.dumps([dict(STATEMENT) for _ in range(2000)]).encode()
+        with contextlib.closing(HTTPConnection("127.0.0.1", gateway.port, timeout=60)) as connection:
+            connection.putrequest("POST", "/xapi/statements")
+            for name, value in {**headers_of(KEY, SECRET), "Expect": "100-continue"}.items():
+                connection.putheader(name, value)
+            connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders()
+            assert connection.sock.recv(len(_CONTINUE), socket.MSG_WAITALL) == _CONTINUE
+            gateway.process.terminate()
+            while gateway.ready():
+                time.sleep(0.02)
+            connection.send(body)
+            answer = json.loads(connection.getresponse().read())
+        assert len(answer) == 2000
+        assert gateway.process.wait(60) == 0
 
         gateway.start()
         found = call(gateway, f"/xapi/statements?statementId={first}")
         assert found["actor"] == STATEMENT["actor"]
-        assert len(call(gateway, f"/xapi/statements?statementId={answers[0][-1]}")["id"]) == 36
+        assert len(call(gateway, f"/xapi/statements?statementId={answer[-1]}")["id"]) == 36
         assert "Secret   shown at the first start" in gateway.log.read_text()
 
 
@@ -109,7 +125,7 @@ def test_a_supervisor_replaces_a_worker_that_dies(tmp_path: Path) -> None:
         before = gateway.worker_pids()
         assert len(before) == 2
         os.kill(before[0], signal.SIGKILL)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while len(set(gateway.worker_pids()) - set(before)) != 1 and time.monotonic() < deadline:
             time.sleep(0.1)
         after = gateway.worker_pids()
@@ -130,7 +146,7 @@ def test_workers_end_with_their_supervisor_however_it_ended(tmp_path: Path) -> N
         assert gateway.process is not None
         gateway.process.kill()
         gateway.process.wait(20)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert [pid for pid in workers if Path(f"/proc/{pid}").exists()] == []

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from gateway.xapi.versions import Version
 from tests.gateway import VERSION_HEADER, Gateway
 from tests.web.test_xapi_hostile import head
+from tests.xapi.examples import minimal
 
 Serve = Callable[..., AbstractAsyncContextManager[Gateway]]
 
@@ -106,6 +108,44 @@ async def test_requests_that_come_in_pieces_are_answered_all_the_same(serve: Ser
                 await asyncio.sleep(0.001)
             assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
             await reader.readuntil(b"}")
+        writer.close()
+
+
+async def test_who_still_sends_a_refused_body_can_read_the_answer(serve: Serve) -> None:
+    async with serve(xapi__max_body="10KiB") as gateway, asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection(gateway.host, gateway.port)
+        framing = ("Content-Type: application/json", f"Content-Length: {4 * 2**20}")
+        request = head("POST /xapi/statements", *framing).replace(b"close", b"keep-alive")
+        for _ in range(2):
+            writer.write(request)
+            assert b" 413 " in await reader.readuntil(b"\r\n\r\n")
+            await reader.readuntil(b"}}")
+            for _ in range(64):
+                writer.write(b" " * 2**16)
+                await writer.drain()
+        writer.close()
+
+
+async def test_who_sends_no_more_of_a_refused_body_is_not_waited_for(serve: Serve) -> None:
+    async with serve(xapi__max_body="10KiB") as gateway:
+        for framing in (("Content-Length: 10000000000",), ("Transfer-Encoding: chunked",)):
+            request = head("POST /xapi/statements", "Content-Type: application/json", *framing)
+            first = b"" if "Length" in framing[0] else b"2801\r\n" + b" " * 0x2801 + b"\r\n"
+            status, headers, _ = read(await gateway.raw(request.replace(b"close", b"keep-alive") + first))
+            assert (status, headers[VERSION_HEADER.lower()]) == (413, "2.0.0")
+
+
+async def test_a_body_on_its_way_when_the_gateway_is_to_end_is_awaited_and_answered(serve: Serve) -> None:
+    body = json.dumps(minimal(Version.V2)).encode()
+    framing = ("Content-Type: application/json", f"Content-Length: {len(body)}", "Expect: 100-continue")
+    async with asyncio.timeout(60):
+        async with serve(server__shutdown_grace="50s") as gateway:
+            reader, writer = await asyncio.open_connection(gateway.host, gateway.port)
+            writer.write(head("POST /xapi/statements", *framing))
+            assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
+            asyncio.get_running_loop().call_later(0.1, writer.write, body)
+        status, _, stored = read(await reader.read())
+        assert (status, len(stored)) == (200, 1)
         writer.close()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 
+import hypothesis
 import pytest
+from hypothesis import HealthCheck
 from pymongo.asynchronous.database import AsyncDatabase
 
 from gateway.services.services import Services
@@ -15,6 +15,14 @@ from gateway.store.connection import Client, Document, connect
 from gateway.store.store import Store
 from tests.gateway import Gateway, running, settings_for
 from tests.mongo import drop_databases, empty_database, mongo_for_the_run, new_database_name
+from tests.waiting import beside
+
+# A loaded machine must not make a property test fail, nor chance: every run has the same examples.
+# `--hypothesis-profile=searching` looks for new ones.
+_UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+hypothesis.settings.register_profile("searching", **_UNTIMED)
+hypothesis.settings.register_profile("steady", derandomize=True, **_UNTIMED)
+hypothesis.settings.load_profile("steady")
 
 # Databases of this run that the next test may have.
 EMPTY: list[str] = []
@@ -73,11 +81,8 @@ async def store(mongo_client: Client, database_name: str) -> Store:
 async def services(store: Store) -> AsyncIterator[Services]:
     """The uses of `store`, with their background work running."""
     services = Services(store, settings_for(store.name), more_key=b"k" * 32)
-    task = asyncio.create_task(services.run())
-    yield services
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with beside(services.run()):
+        yield services
 
 
 @pytest.fixture

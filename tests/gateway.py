@@ -145,7 +145,7 @@ class Gateway:
             {"Authorization": basic(key, f"secret of {key}"), VERSION_HEADER: version}
         )
 
-    async def raw(self, request: bytes, *, timeout: float = 20) -> bytes:
+    async def raw(self, request: bytes, *, timeout: float = 60) -> bytes:
         """Write bytes to a connection of their own; everything that is answered until it is closed."""
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(self.host, self.port)

@@ -42,7 +42,7 @@ def run(script: str, folder: Path, gateway: str) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.yaml_source import Mark, YamlProblem, parse
@@ -76,7 +76,6 @@ def test_what_cannot_be_read_is_located(source: str | bytes, line: int, column: 
     assert parse(source).problems == (YamlProblem(Mark(line, column), message),)
 
 
-@settings(deadline=None)
 @given(st.text() | st.binary() | st.text(alphabet="a1:-[]{}&*!|>'\"%\\u0xU#,?\n \t~@<.eE+"))
 def test_any_input_is_a_value_or_a_problem(source: str | bytes) -> None:
     document = parse(source)

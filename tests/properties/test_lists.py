@@ -119,7 +119,7 @@ def test_lists_hold_what_the_standard_says(mongo_uri: str) -> None:
             await client.drop_database(name)
             await client.close()
 
-        @settings(max_examples=30, deadline=None)
+        @settings(max_examples=30)
         @given(STORES, st.lists(QUERIES, min_size=3, max_size=6))
         def property_holds(statements: list[Json], queries: list[StatementsQuery]) -> None:
             runner.run(check(statements, queries))

@@ -128,7 +128,7 @@ def test_pages_are_the_list_as_it_was_whoever_writes_meanwhile(mongo_uri: str) -
             await client.drop_database(name)
             await client.close()
 
-        @settings(max_examples=15, deadline=None)
+        @settings(max_examples=15)
         @given(BATCHES, BATCHES, FILTERS, st.integers(1, 4))
         def property_holds(
             before: list[list[dict[str, Any]]],

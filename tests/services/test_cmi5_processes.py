@@ -7,7 +7,7 @@ import datetime as dt
 import io
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,6 +29,7 @@ from gateway.xapi.agents import agent_key
 from gateway.xapi.versions import Version
 from tests.cmi5.samples import ACTOR, au_xml, block_xml, defined, structure_xml
 from tests.gateway import settings_for
+from tests.waiting import beside
 
 HERE = Addresses(gateway="http://gateway.example.org", content="http://content.example.org")
 NO_TIME = dt.timedelta(0)
@@ -38,13 +39,8 @@ LONG = dt.timedelta(days=1)
 @asynccontextmanager
 async def _process(store: Store) -> AsyncIterator[Services]:
     services = Services(store, settings_for(store.name), more_key=b"k" * 32)
-    task = asyncio.create_task(services.run())
-    try:
+    async with beside(services.run()):
         yield services
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from gateway.services.services import Services
 from gateway.store import writers
 from gateway.store.statements import Entry
 from tests.store.entries import entry, found, stored
+from tests.waiting import beside
 
 
 def write(*entries: Entry) -> Write:
@@ -68,9 +69,7 @@ async def test_a_failing_request_fails_alone(services: Services) -> None:
 
 
 async def test_a_committer_that_has_stopped_says_that_it_is_unavailable(services: Services) -> None:
-    task = asyncio.create_task(services.committer.run())
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with beside(services.committer.run()):
+        await asyncio.sleep(0)
     with pytest.raises(Unavailable):
         await services.committer.write(write(entry(1)))

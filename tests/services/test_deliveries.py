@@ -21,6 +21,7 @@ from gateway.store.delivery_records import Delivery, State, delivery_id
 from gateway.store.store import Store
 from tests.gateway import settings_for
 from tests.vendors import acme_item, mappings_folder, vendor_secrets
+from tests.waiting import beside
 
 __all__ = ["mappings_folder", "vendor_secrets"]
 
@@ -70,12 +71,8 @@ class Worker:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.work.run())
-        try:
+        async with beside(self.work.run()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
 
     async def finished(self, identity: UUID) -> Delivery:
         while True:
@@ -94,12 +91,8 @@ class Worker:
 async def worker(store: Store, mappings_folder: Callable[..., Path]) -> AsyncIterator[Worker]:
     """No other mapping work runs on this store."""
     services = Services(store, settings_for(store.name), more_key=b"k" * 32)
-    runs = (services.committer.run, services.knowledge.run, store.writer.keep)
-    tasks = {asyncio.create_task(run()) for run in runs}
-    yield Worker(services, mappings_folder())
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    async with beside(services.write()):
+        yield Worker(services, mappings_folder())
 
 
 # -- claims ----------------------------------------------------------------------------------------------

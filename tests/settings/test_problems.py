@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import resources
@@ -166,7 +166,6 @@ def test_a_shipped_file_without_an_option_is_a_problem(write: Write, monkeypatch
     assert problems_of() == ["shipped.yaml: server.workers: missing; this file must set every option"]
 
 
-@settings(deadline=None)
 @given(st.binary() | st.text().map(str.encode))
 def test_any_file_is_settings_or_problems(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.yaml"
@@ -175,7 +174,6 @@ def test_any_file_is_settings_or_problems(tmp_path_factory: pytest.TempPathFacto
     assert all(place.startswith(str(path)) for place in places)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(list(schema.options().values())),
     st.text()

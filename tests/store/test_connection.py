@@ -39,6 +39,7 @@ from gateway.store.connection import (
     translating,
 )
 from gateway.store.mongod import find_mongod, free_port
+from tests.waiting import until
 
 NOBODY = "mongodb://127.0.0.1:1/?replicaSet=rs0"
 
@@ -147,14 +148,18 @@ async def test_a_connection_string_that_is_refused_does_not_show_its_password() 
     assert caught.value.__suppress_context__
 
 
-async def test_a_full_pool_is_unavailable(mongo_uri: str) -> None:
+async def test_a_full_pool_is_unavailable(mongo_uri: str, mongo_client: Client, database_name: str) -> None:
     timeouts = Timeouts(pool=0.1)
-    async with connect(mongo_uri, app_name="tests", timeouts=timeouts, max_pool_size=1) as client:
-        await client.admin.command("ping")
+    async with connect(mongo_uri, app_name=database_name, timeouts=timeouts, max_pool_size=1) as client:
+
+        async def tailing() -> Any:
+            asked = {"currentOp": 1, "appName": database_name, "op": "getmore"}
+            return (await mongo_client.admin.command(asked))["inprog"]
+
+        # A tailing read keeps the only connection for as long as the server lets it wait.
         async with asyncio.TaskGroup() as group:
-            # A tailing read keeps the only connection for as long as the server lets it wait.
             waiting = group.create_task(_wait_for_a_change(client))
-            await asyncio.sleep(0.3)
+            await until(tailing)
             with pytest.raises(Unavailable) as caught, translating():
                 await client.admin.command("ping")
             waiting.cancel()

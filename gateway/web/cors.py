@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 _METHODS = "GET, HEAD, PUT, POST, DELETE, OPTIONS"
 _REQUEST_HEADERS = (
     "Authorization, Content-Type, Content-Length, X-Experience-API-Version, If-Match, If-None-Match, "
-    "Accept, Accept-Language, X-Requested-With, X-Experience-API-Hash"
+    "Accept, Accept-Language, X-Requested-With, X-Experience-API-Hash, X-Request-ID"
 )
 _EXPOSED = (
     "ETag, Last-Modified, Cache-Control, Content-Type, Content-Length, WWW-Authenticate, "

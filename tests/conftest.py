@@ -19,9 +19,9 @@ from tests.waiting import beside
 
 # A loaded machine must not make a property test fail, nor chance: every run has the same examples.
 # `--hypothesis-profile=searching` looks for new ones.
-_UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-hypothesis.settings.register_profile("searching", **_UNTIMED)
-hypothesis.settings.register_profile("steady", derandomize=True, **_UNTIMED)
+_UNTIMED = hypothesis.settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.register_profile("searching", _UNTIMED)
+hypothesis.settings.register_profile("steady", _UNTIMED, derandomize=True)
 hypothesis.settings.load_profile("steady")
 
 # Databases of this run that the next test may have.

@@ -156,8 +156,14 @@ async def test_deliveries_are_counted_by_adapter_and_state(
     assert re.search(r"acme ready last delivery .* UTC Unmatched 1 Failed 1 Deliveries 4", shown)
 
 
-async def test_an_adapter_of_another_store_is_not_shown(serve: Serve) -> None:
-    flags = {"stores__others": ["sandbox"], "hooks__stores": {"zoom": "sandbox"}}
+async def test_an_adapter_of_another_store_is_not_shown(
+    serve: Serve, mappings_folder: Callable[..., Path]
+) -> None:
+    flags = {
+        "stores__others": ["sandbox"],
+        "hooks__stores": {"acme": "sandbox"},
+        "hooks__mappings": str(mappings_folder()),
+    }
     async with serve(**flags) as gateway:
         try:
             shown = words(await console(gateway).get("/"))

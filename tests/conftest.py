@@ -33,7 +33,8 @@ BARE_SOCKET = r"unclosed <socket\.socket fd=\d+, family=2, type=1, proto=6, ladd
 
 def pytest_configure(config: pytest.Config) -> None:
     # PyMongo leaves it to the garbage collector when a client is closed, or a task cancelled, while it
-    # connects. A connection of ours left open is still an error.
+    # connects and the server hangs; in any other case our pool waits for it (gateway/store/pool.py). A
+    # connection left open is still an error.
     config.addinivalue_line("filterwarnings", f"ignore:{BARE_SOCKET}:ResourceWarning")
 
 

@@ -32,6 +32,7 @@ from pymongo.errors import (
 )
 
 from gateway.errors import GatewayError, Unavailable
+from gateway.store.pool import Pool
 
 Document = dict[str, Any]
 Client = AsyncMongoClient[Document]
@@ -112,6 +113,7 @@ def connect(uri: str, *, app_name: str, timeouts: Timeouts | None = None, max_po
                 retryReads=True,
                 uuidRepresentation="standard",
                 tz_aware=True,
+                _pool_class=Pool,
                 **{name: value for name, value in adjustable.items() if name.lower() not in given},
             )
     except (InvalidURI, ConfigurationError, ValueError, TypeError, UserWarning) as error:

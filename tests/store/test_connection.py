@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 import subprocess
 import uuid
 from collections.abc import AsyncIterator
@@ -170,6 +171,23 @@ async def _wait_for_a_change(client: Client) -> None:
     async with await client.watch(max_await_time_ms=60_000) as changes:
         async for _ in changes:
             pass
+
+
+async def test_who_is_cancelled_while_connecting_leaves_no_connection_open(mongo_uri: str) -> None:
+    before = len(os.listdir("/dev/fd"))
+    # What connects takes turns on the loop some ninety times; the cancellation comes at one of them.
+    for turns in range(0, 90, 2):
+        async with connect(mongo_uri, app_name="tests") as client:
+            await client.admin.command("ping")
+            asking = [asyncio.create_task(client.admin.command("ping")) for _ in range(10)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for each in asking:
+                each.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+    async with asyncio.timeout(20):
+        while len(os.listdir("/dev/fd")) > before:
+            await asyncio.sleep(0.01)
 
 
 def bulk(*, write_errors: list[int], concern_errors: list[int]) -> BulkWriteError:

@@ -139,7 +139,8 @@ def describe(outcome: Outcome) -> str:
         count = len(outcome.statements)
         return f"{count} statement{'s' if count != 1 else ''} by rule {outcome.rule}"
     if isinstance(outcome, Skipped):
-        return f"skipped by rule {outcome.rule}: {outcome.reason}"
+        by = f" by rule {outcome.rule}" if outcome.rule is not None else ""
+        return f"skipped{by}: {outcome.reason}"
     if isinstance(outcome, Unmatched):
         return f"no rule matches{f' {outcome.kind}' if outcome.kind else ''}"
     if isinstance(outcome, Held):

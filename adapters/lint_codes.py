@@ -67,6 +67,11 @@ CODES: dict[str, Code] = {
     "E108": Code(
         "not a usable pattern", "Patterns are written out and are RE2: no look-around, no back-references."
     ),
+    "E109": Code(
+        "text that looks like an expression",
+        "Outside `${ }` a path is text, the same for every event; under `identity.by` it makes one person of "
+        "everybody. Text that is meant is written `${ 'body.x' }`.",
+    ),
     "E110": Code("an unknown key", "Keys are checked everywhere, with the nearest one that exists."),
     "E111": Code("a value of the wrong kind", "What is wanted is said, and what was found."),
     "E112": Code("something required is missing", "The sentence says what it is for."),

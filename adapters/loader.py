@@ -314,6 +314,12 @@ class _Loader:
                     self.report(candidate.place.lint("E111", "a candidate is one `kind: value`"))
                     continue
                 ((kind, value),) = candidate.items.items()
+                if isinstance(value, ScalarNode) and "${" not in value.text:
+                    written = value.text[:60]
+                    message = f"{written!r} is text here: it makes one person of everybody"
+                    help = f'write "${{ {written} }}" where it is a path, or name who is meant in `actor:`'
+                    self.report(value.place.lint("E109", message, help=help))
+                    continue
                 closure = named(f"identity.{name}.{kind}", self.templates.template(value, env), env)
                 by.append((kind, closure))
             home_page = one.text("home_page", own)

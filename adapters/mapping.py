@@ -29,6 +29,7 @@ from adapters.outcomes import (
     Refused,
     Request,
     Skipped,
+    Taken,
     Unmatched,
 )
 from adapters.privacy import Hidden, Privacy, redact
@@ -166,8 +167,10 @@ class Mapping:
         *,
         key: bytes = b"",
         already: Collection[str] = (),
-    ) -> list[Event | Failed]:
+    ) -> list[Taken]:
         """Take an accepted payload apart: one event, or one for each item of a batch, in order.
+
+        Of a batch without items one `Skipped` says so: nothing arrives and vanishes.
 
         An event without an id of its own gets one from its content, so that a retry is still recognised.
         `key` makes the pseudonyms of `privacy:`; paths in `already` hold them.
@@ -183,6 +186,8 @@ class Mapping:
             if not isinstance(found, list):
                 lint = plan.place.lint("R105", "batch: the list of items is missing")
                 return [Failed(problems=(lint,), index=0)]
+            if not found:
+                return [Skipped(None, "the batch is empty")]
             items = found
         visible = private = payload
         shown = known = items
@@ -192,7 +197,7 @@ class Mapping:
             if plan.batch is not None:
                 shown, known = self._items(scope, visible), self._items(scope, private)
                 scope.body = payload
-        events: list[Event | Failed] = []
+        events: list[Taken] = []
         whole_hash = _Lazy(lambda: content_hash(payload))
         for index, item in enumerate(items):
             found = self._event_id(scope, index, item, whole_hash)

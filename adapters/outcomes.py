@@ -151,9 +151,9 @@ class Adapted:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """The mapping says that this event makes no statement, and why."""
+    """The mapping says that this event makes no statement, and why. No rule says it of an empty batch."""
 
-    rule: str
+    rule: str | None
     reason: str
 
 
@@ -187,5 +187,7 @@ class Failed:
     index: int | None = None
 
 
+# What a delivery is taken apart into: an event, or at once what became of it.
+Taken: TypeAlias = Event | Failed | Skipped
 Outcome: TypeAlias = Adapted | Skipped | Unmatched | Held | Failed
 Received: TypeAlias = Accepted | Refused | Answered | Wanting

@@ -117,6 +117,7 @@ _MISSING = {
     "verb": "a word such as completed, or an IRI",
     "object": "what it is about: object: { id: …, type: … }",
 }
+_DEEPEST_USE = 16
 _LINK = {"Agent", "Group", "StatementRef", "SubStatement"}
 
 
@@ -162,11 +163,25 @@ class ShapeChecker:
 
     def complete(self, node: MapNode, place: Place) -> None:
         """E207: a statement without something that xAPI always wants."""
-        if "$use" in node.items or any("${" in key for key in node.items):
+        given = self.keys_of(node)
+        if given is None:
             return
         for key in ("actor", "verb", "object"):
-            if key not in node.items:
+            if key not in given:
                 self.lints.append(place.lint("E207", f"the statement has no {key}", help=_MISSING[key]))
+
+    def keys_of(self, node: Node, depth: int = 0) -> set[str] | None:
+        """The keys that a template gives, looking through fragments; None where only running it tells."""
+        if not isinstance(node, MapNode) or depth > _DEEPEST_USE:
+            return None
+        if any("${" in key or key in ("$case", "$each") for key in node.items):
+            return None
+        nulls = {key for key, value in node.items.items() if getattr(value, "value", "") is None}
+        given: set[str] | None = set()
+        if "$use" in node.items:
+            fragment = self.fragments.get(getattr(node.items["$use"], "text", ""))
+            given = self.keys_of(fragment, depth + 1) if fragment is not None else None
+        return None if given is None else (given | set(node.items)) - nulls
 
     def mapping(self, node: MapNode, shape: str) -> None:
         used = node.items.get("$use")

@@ -206,7 +206,7 @@ class Maker:
         if actor is None:
             if "actor" in plan.places:
                 raise plan.error("missing required actor: no candidate has a value", "actor")
-            raise plan.error("missing required actor", "actor", help=_NO_ACTOR)
+            raise plan.error("missing required actor: the statement has no `actor`", "actor", help=_NO_ACTOR)
         if actor.__class__ is not dict or not _identified(actor):
             hint = "an actor has an account, mbox, mbox_sha1sum or openid"
             raise plan.error("missing required identifier of actor", "actor", help=hint)

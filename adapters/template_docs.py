@@ -51,7 +51,7 @@ CONTEXT = {
 }
 TEMPLATES = {"actor": ACTOR, "object": OBJECT, "result": RESULT, "context": CONTEXT}
 DIRECTIVES = {
-    "$use": "A fragment to start from; keys beside it are laid over it.",
+    "$use": "A fragment to start from; keys beside it are laid over it, and null leaves out what it gives.",
     "with": "Arguments of the fragment.",
     "$case": "A list of { when, value }, the last one may be { else }.",
     "$each": "A list to make a list from, with `as` and `value`.",

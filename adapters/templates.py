@@ -5,7 +5,8 @@ Absent values are left out, and what becomes empty by that is left out too; `fal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,9 +25,12 @@ from adapters.expressions.lexer import unknown
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, condition, describe, sized, text
 from adapters.interpolation import Piece, bare, may_be_large, parse_piece, pieces
+from adapters.lints import Lint
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
 
 MAX_EXPANSIONS = 2_000
+# Text like this was meant as an expression: as text it is the same for every event, and for every person.
+_LIKE_A_PATH = re.compile(r"(body|item|vars|identity|remembered|directory|headers|query|fetched)(\.\w|\[)")
 
 
 class Templates:
@@ -87,6 +91,8 @@ class Templates:
         value = node.value
         env.collected.leaves += 1
         if not isinstance(value, str) or "${" not in value:
+            if isinstance(value, str) and (begun := _LIKE_A_PATH.match(value)):
+                env.report(_forgotten(node, value, begun[1]))
             return _traced_leaf(_constant(value), node, env)
         try:
             parts: list[str | Closure] = []
@@ -220,6 +226,7 @@ class Templates:
         fragment = self.template(self.fragments[name], inner)
         self.using.pop()
         rest = {key: value for key, value in node.items.items() if key not in ("$use", "with")}
+        removed = tuple(_nulls(replace(node, items=rest)))
         over = None
         if rest:
             over = self.mapping(replace(node, items=rest), env, keep_empty=False)
@@ -231,7 +238,10 @@ class Templates:
             base = fragment(scope)
             if over is None:
                 return base
-            return merged(base, over(scope))
+            made = merged(base, over(scope))
+            for path in removed:
+                made = _left_out(made, path)
+            return made
 
         return build
 
@@ -290,6 +300,33 @@ def merged(base: Any, over: Any) -> Any:
     for key, value in over.items():
         result[key] = merged(result.get(key), value)
     return result
+
+
+def _nulls(node: MapNode) -> Iterator[tuple[str, ...]]:
+    """The keys beside `$use` that are written as null: what a fragment gives there is left out."""
+    for key, value in node.items.items():
+        if isinstance(value, ScalarNode) and value.value is None:
+            yield (key,)
+        elif isinstance(value, MapNode) and not any(name.startswith("$") for name in value.items):
+            for path in _nulls(value):
+                yield (key, *path)
+
+
+def _left_out(value: Any, path: tuple[str, ...]) -> Any:
+    """A copy of a value without what is at a path; absent when nothing else was there."""
+    if not isinstance(value, dict) or path[0] not in value:
+        return value
+    rest = {key: one for key, one in value.items() if key != path[0]}
+    if len(path) > 1 and (inner := _left_out(value[path[0]], path[1:])) is not None:
+        rest[path[0]] = inner
+    return rest or None
+
+
+def _forgotten(node: ScalarNode, written: str, root: str) -> Lint:
+    shown = written if len(written) <= 60 else f"{written[:60]}…"
+    message = f"{shown!r} is text here, the same for every event"
+    path = written if len(written) <= 60 and '"' not in written else f"{root}.…"
+    return node.place.lint("E109", message, help=f'write "${{ {path} }}" for what is found there')
 
 
 def _absent(scope: Scope) -> None:

@@ -15,7 +15,19 @@ import click
 import orjson
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from adapters import Adapted, Event, Failed, Held, Lint, Lookups, Mapping, MappingError, Skipped, render
+from adapters import (
+    Adapted,
+    Event,
+    Failed,
+    Held,
+    Lint,
+    Lookups,
+    Mapping,
+    MappingError,
+    Skipped,
+    Taken,
+    render,
+)
 from adapters.explain import Explanation, describe
 from adapters.files import load_file, mapping_paths, read_text
 from adapters.outcomes import Outcome, Pairs
@@ -89,9 +101,7 @@ def _parse(written: bytes, where: str) -> Any:
         raise click.ClickException(f"{where}: {error}") from None
 
 
-def _events(
-    mapping: Mapping, payload: Any, key: bytes, *, as_request: bool, where: str
-) -> list[Event | Failed]:
+def _events(mapping: Mapping, payload: Any, key: bytes, *, as_request: bool, where: str) -> list[Taken]:
     headers: Pairs = ()
     query: Pairs = ()
     if as_request:
@@ -111,9 +121,9 @@ def _pairs(payload: dict[str, Any], key: str, where: str) -> Pairs:
     return tuple(found.items())
 
 
-def _adapt(mapping: Mapping, event: Event | Failed, lookups: Lookups) -> Outcome:
+def _adapt(mapping: Mapping, event: Taken, lookups: Lookups) -> Outcome:
     """The outcome; statements that xAPI refuses make it a failure."""
-    if isinstance(event, Failed):
+    if not isinstance(event, Event):
         return event
     outcome = mapping.adapt(event, lookups)
     if not isinstance(outcome, Adapted):
@@ -142,7 +152,7 @@ def run(mapping: str, as_request: bool, pseudonym_key: str, as_json: bool) -> No
     counts = dict.fromkeys(("events", "statements", "skipped", "unmatched", "held", "failed"), 0)
     for number, line in _lines():
         where = f"line {number}"
-        events: list[Event | Failed] = []
+        events: list[Taken] = []
         try:
             payload = _parse(line, where)
             events = _events(compiled, payload, lookups.pseudonym_key, as_request=as_request, where=where)
@@ -220,6 +230,9 @@ def explain(mapping: str, payload: Any, as_request: bool, pseudonym_key: str, as
             told.append(
                 {"outcome": {"kind": "failed", "problems": [one.as_json() for one in event.problems]}}
             )
+            explained = None
+        elif isinstance(event, Skipped):
+            told.append({"outcome": {"kind": "skipped", "rule": event.rule, "reason": event.reason}})
             explained = None
         else:
             explained = compiled.explain(event, lookups)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from adapters import Adapted, Event, Failed, Held, Lint, Lookups, Skipped, Unmatched
+from adapters import Adapted, Event, Failed, Held, Lint, Lookups, Skipped, Taken, Unmatched
 from adapters import Mapping as AdapterMapping
 from adapters.identity import PEOPLE
 from adapters.outcomes import Account
@@ -52,7 +52,7 @@ def payload_of(mapping: AdapterMapping, delivery: Delivery, keys: PrivacyKeys) -
     return mapping.receiver.decoder.decode(delivery.body)
 
 
-def events_of(mapping: AdapterMapping, delivery: Delivery, keys: PrivacyKeys) -> Sequence[Event | Failed]:
+def events_of(mapping: AdapterMapping, delivery: Delivery, keys: PrivacyKeys) -> Sequence[Taken]:
     """The events of a delivery in their order; raises `Undecodable` and Sealed."""
     query = tuple(parse_qsl(urlsplit(delivery.url).query, keep_blank_values=True))
     return mapping.events(
@@ -89,10 +89,10 @@ class Adapting:
         for index, event in enumerate(self.asking.events):
             if index in decided:
                 yield decided[index]
-            elif isinstance(event, Failed):
-                yield _failed(None, event)
-            else:
+            elif isinstance(event, Event):
                 yield self._event(index, event)
+            else:
+                yield _failed(None, event) if isinstance(event, Failed) else _skipped(None, event)
 
     def news(self) -> dict[tuple[str, str], Account]:
         """What the directory can learn of this delivery."""
@@ -182,13 +182,17 @@ def _adapted(shown: str, outcome: Adapted | Skipped | Unmatched | Failed | Held)
             warnings=_lints(outcome.warnings),
         )
     if isinstance(outcome, Skipped):
-        return Outcome(event=shown, state=State.IGNORED, rule=outcome.rule, reason=storable(outcome.reason))
+        return _skipped(shown, outcome)
     if isinstance(outcome, Unmatched):
         kind = f" {outcome.kind!r}" if outcome.kind else ""
         reason = storable(f"no rule matches{kind}")
         return Outcome(event=shown, state=State.UNMATCHED, code="unmatched", reason=reason)
     assert isinstance(outcome, Failed)
     return _failed(shown, outcome)
+
+
+def _skipped(event: str | None, skipped: Skipped) -> Outcome:
+    return Outcome(event=event, state=State.IGNORED, rule=skipped.rule, reason=storable(skipped.reason))
 
 
 def _failed(event: str | None, failure: Failed) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters import Adapted, Event, Failed, Lookups
+from adapters import Adapted, Failed, Lookups, Skipped, Taken
 from adapters import Mapping as AdapterMapping
 from gateway.errors import Problem
 from gateway.xapi import validation
@@ -12,12 +12,15 @@ from gateway.xapi.versions import Version
 
 
 def explained(
-    mapping: AdapterMapping, event: Event | Failed, lookups: Lookups, delivery: str | None
+    mapping: AdapterMapping, event: Taken, lookups: Lookups, delivery: str | None
 ) -> dict[str, Any]:
     """The explanation of an event; `problems` are those of its statements."""
     if isinstance(event, Failed):
         problems = [lint.as_json() for lint in event.problems]
         return {"event_id": None, "outcome": {"kind": "failed", "problems": problems}, "problems": []}
+    if isinstance(event, Skipped):
+        outcome = {"kind": "skipped", "rule": event.rule, "reason": event.reason}
+        return {"event_id": None, "outcome": outcome, "problems": []}
     explanation = mapping.explain(event, lookups, delivery=delivery)
     found: list[Problem] = []
     if isinstance(explanation.outcome, Adapted):

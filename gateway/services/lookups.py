@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adapters import Event, Failed, Lookups
+from adapters import Event, Lookups, Taken
 from adapters import Mapping as AdapterMapping
 from adapters.functions.times import instant
 from adapters.identity import PEOPLE
@@ -57,13 +57,13 @@ class Asking:
     """One delivery's events and what they want to know; `facts` are what they tell, by event."""
 
     mapping: AdapterMapping
-    events: Sequence[Event | Failed]
+    events: Sequence[Taken]
     wanted: Sequence[Wanted]
     facts: Sequence[Sequence[Fact]]
     warnings: Sequence[Sequence[Lint]]
 
     @classmethod
-    def of(cls, mapping: AdapterMapping, events: Sequence[Event | Failed]) -> Asking:
+    def of(cls, mapping: AdapterMapping, events: Sequence[Taken]) -> Asking:
         """Pure: what the events of a delivery want to know and tell."""
         wanted: list[Wanted] = []
         facts: list[Sequence[Fact]] = []

@@ -77,4 +77,4 @@ def test_what_is_no_statement_is_told() -> None:
     assert outcome.problems[0].message == "passthrough: a statement is wanted, got text 'text'"
     broken = adapt(mapping, {**STATEMENT, "actor": None, "context": "x"})
     assert isinstance(broken, Failed)
-    assert broken.problems[0].message == "missing required actor"
+    assert broken.problems[0].message == "missing required actor: the statement has no `actor`"

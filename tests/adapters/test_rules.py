@@ -255,7 +255,7 @@ def test_one_bad_item_does_not_stop_the_others() -> None:
     mapping = load_mapping(BATCH, "m.yaml")
     items = [{"kind": "k", "n": 1, "who": "a@x.org"}, {"kind": "k", "n": 2}, {"n": [3]}, "x"]
     events = mapping.events({"id": "d", "items": items}, (), (), NOW)
-    kinds = [type(one if isinstance(one, Failed) else mapping.adapt(one, LOOKUPS)) for one in events]
+    kinds = [type(mapping.adapt(one, LOOKUPS) if isinstance(one, Event) else one) for one in events]
     assert kinds == [Adapted, Failed, Failed, Unmatched]
     assert [getattr(one, "index", None) for one in events] == [0, 1, 2, 3]
 
@@ -265,6 +265,10 @@ def test_a_delivery_without_its_list_fails_as_a_whole(payload: Any) -> None:
     (failed,) = load_mapping(BATCH, "m.yaml").events(payload)
     assert isinstance(failed, Failed)
     assert failed.problems[0].message == "batch: the list of items is missing"
+
+
+def test_an_empty_batch_says_so() -> None:
+    assert load_mapping(BATCH, "m.yaml").events({"items": []}) == [Skipped(None, "the batch is empty")]
 
 
 def test_an_event_makes_at_most_a_thousand_statements() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from adapters import Adapted, load_mapping
+from adapters import Adapted, MappingError, load_mapping
 from adapters.statements import SOURCE_EXTENSION
 from gateway.xapi.validation import check
 from gateway.xapi.versions import Version
@@ -85,6 +85,25 @@ def test_fragments_take_arguments_and_are_merged_at_every_level() -> None:
 def test_fragments_use_fragments_and_variables() -> None:
     found = result("{ $use: wrapped, with: { key: k } }", {"title": "T"}, before=FRAGMENTS)
     assert found == {"id": "https://x.org/w-k", "definition": {"name": "T", "type": "https://x.org/t"}}
+
+
+def test_null_beside_a_fragment_leaves_out_what_it_gives() -> None:
+    before = "fragments: { f: { id: https://x.org/f, definition: { name: N, type: https://x.org/t } } }\n"
+    assert result("{ $use: f, definition: null }", {}, before=before) == {"id": "https://x.org/f"}
+    both = result("{ $use: f, definition: { name: null, type: ~ } }", {}, before=before)
+    assert both == {"id": "https://x.org/f"}
+    absent = result('{ $use: f, definition: { name: "${ body.nothing }" } }', {}, before=before)
+    assert absent["definition"] == {"name": "N", "type": "https://x.org/t"}
+
+
+def test_an_actor_that_null_leaves_out_is_missed_by_the_linter() -> None:
+    text = (
+        "adapter: s\nfragments:\n  f: { actor: { mbox: mailto:a@x }, verb: joined, object: { id: x:y } }\n"
+        "rules:\n  - name: r\n    statement: { $use: f }\n"
+    )
+    assert load_mapping(text, "m.yaml").rules
+    with pytest.raises(MappingError, match="the statement has no actor"):
+        load_mapping(text.replace("$use: f }", "$use: f, actor: null }"), "m.yaml")
 
 
 def test_a_fragment_sees_its_arguments_only() -> None:

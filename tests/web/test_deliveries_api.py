@@ -129,6 +129,12 @@ async def test_explain_shows_rules_fields_and_what_was_not_read(gateway: Gateway
     assert await gateway.store.deliveries.counts() == {}
 
 
+async def test_explain_says_that_a_batch_is_empty(api: Http) -> None:
+    reply = await api.post("/mappings/acme/explain", body={"payload": {"items": []}})
+    (told,) = reply.json()["events"]
+    assert told["outcome"] == {"kind": "skipped", "rule": None, "reason": "the batch is empty"}
+
+
 async def test_explain_takes_a_stored_delivery(gateway: Gateway, api: Http) -> None:
     await post_acme(gateway.http(), acme_item("1"))
     (row,) = await settled(api, 1)

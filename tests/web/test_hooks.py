@@ -130,6 +130,13 @@ async def test_a_token_in_the_path_is_neither_stored_nor_logged(
         assert delivery.state is State.IGNORED
 
 
+async def test_an_empty_batch_is_ignored_and_says_so(acme: Gateway) -> None:
+    delivery = await finished(acme, await post_acme(acme.http()))
+    assert delivery.state is State.IGNORED
+    (outcome,) = delivery.outcomes
+    assert (outcome.state, outcome.reason) == (State.IGNORED, "the batch is empty")
+
+
 async def test_each_event_of_a_batch_has_its_own_outcome(acme: Gateway) -> None:
     reply = await post_acme(
         acme.http(),

@@ -64,6 +64,8 @@ class MappingWork:
         self._waiting_bytes = 0
         self._held: dict[UUID, Delivery] = {}
         self._more = asyncio.Event()
+        self._hungry = asyncio.Event()  # while there is room to claim what waits in MongoDB
+        self._hungry.set()
 
     # -- what this process received -----------------------------------------------------------------------
 
@@ -87,6 +89,13 @@ class MappingWork:
         self._held[delivery.id] = delivery
         self._waiting_bytes += len(delivery.body)
         self._waiting.put_nowait(delivery)
+        self._notice_room()
+
+    def _notice_room(self) -> None:
+        if self._waiting.qsize() < _TOGETHER * self._workers and self._waiting_bytes < _MOST_WAITING_BYTES:
+            self._hungry.set()
+        else:
+            self._hungry.clear()
 
     # -- loops -------------------------------------------------------------------------------------------
 
@@ -113,15 +122,14 @@ class MappingWork:
 
     async def _claim(self) -> None:
         while True:
+            await self._hungry.wait()
+            self._more.clear()
             room = _MOST_WAITING_BYTES - self._waiting_bytes
-            claimed: Sequence[Delivery] = ()
-            if self._waiting.qsize() < _TOGETHER * self._workers and room > 0:
-                self._more.clear()
-                claimed = await self._deliveries.claim(
-                    self._clock(), LEASE, limit=_TOGETHER * self._workers, max_bytes=room
-                )
-                for delivery in claimed:
-                    self._take(delivery)
+            claimed = await self._deliveries.claim(
+                self._clock(), LEASE, limit=_TOGETHER * self._workers, max_bytes=room
+            )
+            for delivery in claimed:
+                self._take(delivery)
             if not claimed:
                 await self._pause()
 
@@ -142,6 +150,7 @@ class MappingWork:
             while len(batch) < _TOGETHER and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             self._waiting_bytes -= sum(len(delivery.body) for delivery in batch)
+            self._notice_room()
             try:
                 await self._map(batch)
             except Exception:  # but not a cancellation: then `run` gives them back

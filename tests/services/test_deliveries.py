@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from gateway.services import mapping_work
 from gateway.services.fetching import FetchesNothing
 from gateway.services.hooks import Hooks
 from gateway.services.mappings import Mappings
@@ -162,6 +163,19 @@ async def test_a_crash_between_storing_and_finishing_leaves_each_statement_once(
     assert (first.state, second.state) == (State.DONE, State.DONE)
     assert first.outcomes == second.outcomes
     assert await worker.store.statements.count() == 2
+
+
+async def test_a_backlog_is_claimed_as_fast_as_it_is_mapped(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever waits for the next poll between two claims never finishes.
+    monkeypatch.setattr(mapping_work, "_POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(mapping_work, "_TOGETHER", 2)
+    waiting = [delivery(str(number), acme_item(str(number))) for number in range(30)]
+    await worker.store.deliveries.insert(waiting)
+    async with worker.running():
+        for one in waiting:
+            assert (await worker.finished(one.id)).state is State.DONE
 
 
 async def test_a_delivery_that_kills_its_processes_is_given_up_and_says_so(worker: Worker) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 from collections.abc import AsyncIterator, Mapping
 
 import structlog
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.keys import ACCESS, RELOADING, SERVICES, SESSIONS, SETTINGS, TOKENS
+from gateway.keys import ACCESS, PEOPLE, RELOADING, SERVICES, SESSIONS, SETTINGS, TOKENS
 from gateway.services.access import Access
 from gateway.services.addresses import public_url as public_url
 from gateway.services.mappings import Mappings
+from gateway.services.people import People
 from gateway.services.reloading import Reloading
 from gateway.services.services import Services, utc_now
 from gateway.services.session_finder import SessionFinder
@@ -23,7 +25,7 @@ from gateway.settings import Settings
 from gateway.store.connection import Client
 from gateway.store.secrets import shared_secret
 from gateway.store.store import Store
-from gateway.web import admin, api, catapult, cmi5, content, hooks, oauth, ops, xapi
+from gateway.web import api, catapult, cmi5, console, content, hooks, oauth, ops, xapi
 from gateway.web.connections import Manners, Runner
 from gateway.web.cors import Cors
 from gateway.web.errors import errors_to_json
@@ -67,6 +69,18 @@ async def open_services(settings: Settings, client: Client) -> dict[str, Service
     return services
 
 
+def people_of(settings: Settings, default: Store) -> People:
+    """The people of an installation, who are kept in its default store."""
+    return People(
+        default.people,
+        default.sign_ins,
+        stores=settings.stores.names,
+        lifetime=dt.timedelta(seconds=settings.console.session_lifetime),
+        idle=dt.timedelta(seconds=settings.console.idle_timeout),
+        clock=utc_now,
+    )
+
+
 def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Application:
     """The gateway's application. Its background work runs while it is started."""
     app = web.Application(middlewares=[request_id, errors_to_json], client_max_size=settings.xapi.max_body)
@@ -88,6 +102,7 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
         watch=settings.hooks.watch,
         clock=utc_now,
     )
+    app[PEOPLE] = people_of(settings, default)
     app[TOKENS] = TokenIssuer(app[ACCESS], default.tokens, clock=utc_now)
     cors = Cors(settings.cors.allow_origins)
     base = settings.server.base_path
@@ -103,7 +118,7 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
     hooks.add_routes(app)
     cmi5.add_routes(app, cors)
     api.add_routes(app)
-    admin.add_routes(app)
+    console.add_routes(app)
     ops.add_routes(app)
     app.cleanup_ctx.append(_background)
     return app

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from gateway.services.access import Access
+from gateway.services.people import People
 from gateway.services.reloading import Reloading
 from gateway.services.services import Services
 from gateway.services.session_finder import SessionFinder
@@ -16,6 +17,7 @@ from gateway.settings import Settings
 SETTINGS = web.AppKey("settings", Settings)
 ACCESS = web.AppKey("access", Access)
 RELOADING = web.AppKey("reloading", Reloading)
+PEOPLE = web.AppKey("people", People)
 TOKENS = web.AppKey("tokens", TokenIssuer)
 SESSIONS = web.AppKey("sessions", SessionFinder)
 SERVICES: web.AppKey[Mapping[str, Services]] = web.AppKey("services", Mapping)

@@ -13,6 +13,7 @@ from gateway.cli.demo import demo
 from gateway.cli.directory import directory
 from gateway.cli.doctor import doctor
 from gateway.cli.mappings import mappings
+from gateway.cli.people import people
 from gateway.cli.registrations import registrations
 from gateway.cli.serve import serve
 from gateway.cli.statements import statements
@@ -35,6 +36,7 @@ for command in (
     doctor,
     config,
     credentials,
+    people,
     mappings,
     deliveries,
     directory,

@@ -9,12 +9,13 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import click
 import structlog
 
 from gateway import __version__
-from gateway.app import open_services, public_url, serving
+from gateway.app import open_services, people_of, public_url, serving
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import open_client, run
 from gateway.cli.supervisor import WORKER, supervise
@@ -88,9 +89,19 @@ async def _with_workers(settings: Settings) -> None:
             )
 
 
-async def _prepare(settings: Settings, client: Client) -> tuple[FirstCredential, Services]:
+@dataclass(frozen=True, slots=True)
+class _First:
+    """With what somebody begins: a credential, and a link into the console as long as it is needed."""
+
+    credential: FirstCredential
+    link: str | None
+
+
+async def _prepare(settings: Settings, client: Client) -> tuple[_First, Services]:
     services = (await open_services(settings, client))[settings.stores.default]
-    return await bootstrap(settings, services.store.credentials, utc_now()), services
+    credential = await bootstrap(settings, services.store.credentials, utc_now())
+    link = await people_of(settings, services.store).first_link(settings.stores.default)
+    return _First(credential, link), services
 
 
 @contextlib.asynccontextmanager
@@ -147,21 +158,22 @@ async def _until_orphaned(stop: asyncio.Event) -> None:
         transport.close()
 
 
-def _announce(settings: Settings, ports: tuple[int, int], first: FirstCredential) -> None:
-    url = public_url(settings, port=ports[0])
+def _announce(settings: Settings, ports: tuple[int, int], first: _First) -> None:
+    url, credential = public_url(settings, port=ports[0]), first.credential
     lines = [
         f"xapi-gateway {__version__}",
         "",
         f"  Console  {url}/admin/",
+        *([f"  Sign in  {url}/admin/welcome/{first.link}   once, within a day"] if first.link else []),
         f"  LRS      {url}/xapi       (version 1.0.3 by default: {url}/v1/xapi)",
         f"  Ready    {url}/readyz",
         "",
-        f"  Key      {first.key}",
+        f"  Key      {credential.key}",
     ]
-    if first.secret:
-        lines.append(f"  Secret   {first.secret}   shown this once: keep it")
+    if credential.secret:
+        lines.append(f"  Secret   {credential.secret}   shown this once: keep it")
     else:
         lines.append(
-            f"  Secret   shown at the first start; renew: xapi-gateway credentials rotate {first.key}"
+            f"  Secret   shown at the first start; renew: xapi-gateway credentials rotate {credential.key}"
         )
     click.echo("\n".join([*lines, ""]))

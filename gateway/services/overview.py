@@ -8,17 +8,41 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.errors import Unavailable
+from gateway.services.delivery_hours import Silence
 from gateway.services.mappings import Adapter
 from gateway.services.services import Services
 from gateway.settings import Settings
 from gateway.store import overview as store
 from gateway.store.connection import translating
 from gateway.store.courses import StoredCourse
+from gateway.store.credentials import Credential, Credentials
 from gateway.store.delivery_records import State
 from gateway.store.overview import AdapterCounts, CourseCounts
 from gateway.store.statements import Selection
 
 MOST_COURSES = 50
+MOST_CLIENTS = 50
+_HOUR = dt.timedelta(hours=1)
+# Longer than any queue takes that is being worked on.
+_LONG_WAIT = dt.timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A credential that was used or stored statements: when it last stored one, how many within the hour."""
+
+    credential: Credential
+    last: dt.datetime | None
+    last_hour: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that a person should look at; where it is deliveries, `adapter` and `state` say which."""
+
+    text: str
+    adapter: str | None = None
+    state: State | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +60,43 @@ class Overview:
     states: Mapping[State, int]
     adapters: tuple[tuple[Adapter, AdapterCounts], ...]
     courses: tuple[tuple[StoredCourse, CourseCounts], ...]
+    last_hour: int
+    clients: tuple[Client, ...]
+    oldest_waiting: dt.datetime | None
+    silent: tuple[Silence, ...]
+
+    def findings(self, now: dt.datetime) -> list[Finding]:
+        """What needs a person, the most pressing first."""
+        found: list[Finding] = []
+        if self.oldest_waiting is not None and now - self.oldest_waiting > _LONG_WAIT:
+            minutes = int((now - self.oldest_waiting).total_seconds() // 60)
+            found.append(Finding(text=f"deliveries wait to be mapped since {minutes} minutes"))
+        for adapter, counts in self.adapters:
+            if adapter.problem is not None and counts.kept:
+                found.append(Finding(text=f"{adapter.name} receives nothing: {adapter.problem}"))
+            for state in (State.FAILED, State.DIFFERS, State.UNMATCHED, State.HELD):
+                if count := counts.unsettled.get(state, 0):
+                    more = "+" if count == store.ENOUGH else ""
+                    verb = "is" if count == 1 else "are"
+                    noun = "delivery" if count == 1 else "deliveries"
+                    what = "different from what is stored" if state is State.DIFFERS else state
+                    text = f"{count:,}{more} {noun} of {adapter.name} {verb} {what}"
+                    found.append(Finding(text=text, adapter=adapter.name, state=state))
+        found += [
+            Finding(text=f"{silence.adapter} is silent for too long", adapter=silence.adapter)
+            for silence in self.silent
+        ]
+        if nameless := [one.credential.name for one in self.clients if not one.credential.owner]:
+            noun = "credential" if len(nameless) == 1 else "credentials"
+            found.append(
+                Finding(text=f"no owner is named for {len(nameless)} {noun}: {', '.join(nameless[:5])}")
+            )
+        return found
 
 
-async def overview(services: Services, settings: Settings, name: str) -> Overview:
+async def overview(
+    services: Services, settings: Settings, name: str, credentials: Credentials, now: dt.datetime
+) -> Overview:
     """What there is in the store of that name; raises Unavailable while MongoDB is away."""
     counts = store.Overview(services.store.client, services.store.name)
     statements = services.store.statements
@@ -50,6 +108,7 @@ async def overview(services: Services, settings: Settings, name: str) -> Overvie
         and (adapter.mapping is None or adapter.mapping.receiver is not None)
     ]
     courses = await services.courses.list(limit=MOST_COURSES)
+    since = round((now - _HOUR).timestamp() * 1_000_000)
     version, count, page, states, of_adapters, of_courses = await asyncio.gather(
         counts.server_version(),
         statements.count(),
@@ -58,16 +117,33 @@ async def overview(services: Services, settings: Settings, name: str) -> Overvie
         counts.adapters([adapter.name for adapter in adapters]),
         counts.courses([course.id for course in courses]),
     )
-    last = page.statements[0].stored if page.statements else None
+    silences, (_, recent), waiting = await asyncio.gather(
+        services.hooks.hours.silences(), counts.arrivals(None, since), counts.oldest_waiting()
+    )
+
+    async def client(credential: Credential) -> Client:
+        stored, number = await counts.arrivals(credential.key, since)
+        return Client(credential=credential, last=_moment(stored), last_hour=number)
+
+    mine = [one for one in await credentials.list() if one.store == name and one.revoked is None]
+    clients = await asyncio.gather(*map(client, mine[:MOST_CLIENTS]))
     return Overview(
         mongo_version=version,
         embedded=settings.mongo.uri is None,
         statements=count,
-        last_stored=None if last is None else dt.datetime.fromtimestamp(last / 1_000_000, dt.UTC),
+        last_stored=_moment(page.statements[0].stored if page.statements else None),
         states=states,
         adapters=tuple((adapter, of_adapters[adapter.name]) for adapter in adapters),
         courses=tuple((course, of_courses[course.id]) for course in courses),
+        last_hour=recent,
+        clients=tuple(clients),
+        oldest_waiting=waiting,
+        silent=tuple(silence for silence in silences if silence.alarm),
     )
+
+
+def _moment(micros: int | None) -> dt.datetime | None:
+    return None if micros is None else dt.datetime.fromtimestamp(micros / 1_000_000, dt.UTC)
 
 
 async def readiness(services: Mapping[str, Services]) -> dict[str, str]:

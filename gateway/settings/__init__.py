@@ -4,6 +4,7 @@ from gateway.settings.layers import load
 from gateway.settings.model import (
     BootstrapSettings,
     Cmi5Settings,
+    ConsoleSettings,
     CorsSettings,
     DataSettings,
     GroupCommitSettings,
@@ -26,6 +27,7 @@ from gateway.settings.model import (
 __all__ = [
     "BootstrapSettings",
     "Cmi5Settings",
+    "ConsoleSettings",
     "CorsSettings",
     "DataSettings",
     "GroupCommitSettings",

@@ -172,6 +172,12 @@ class CorsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleSettings:
+    session_lifetime: float
+    idle_timeout: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     format: Literal["auto", "console", "json"]
     level: Literal["debug", "info", "warning", "error"]
@@ -208,6 +214,7 @@ class Settings:
     cmi5: Cmi5Settings
     notices: NoticesSettings
     cors: CorsSettings
+    console: ConsoleSettings
     log: LogSettings
     metrics: MetricsSettings
     origins: Mapping[str, Origin] = field(repr=False, compare=False)

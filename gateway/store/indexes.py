@@ -153,6 +153,13 @@ INDEXES: Mapping[str, list[IndexModel]] = {
     ],
     "credentials": [_index("by_created", "created", "_id")],
     "tokens": [_index("expiry", "expires", expireAfterSeconds=0)],
+    "people": [_index("by_login", "login", unique=True)],
+    "console_sessions": [
+        _index("by_person", "person"),
+        _index("expiry", "expires", expireAfterSeconds=0),
+    ],
+    "console_links": [_index("by_person", "person"), _index("expiry", "expires", expireAfterSeconds=0)],
+    "sign_in_attempts": [_index("expiry", "expires", expireAfterSeconds=0)],
 }
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from gateway.store.connection import Client
 from gateway.store.delivery_records import RESOLVED, State
+from gateway.store.indexes import statement_index
 
 ENOUGH = 10_000
 UNSETTLED = tuple(state for state in State if state not in RESOLVED)
@@ -22,11 +23,12 @@ UNSETTLED = tuple(state for state in State if state not in RESOLVED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterCounts:
-    """What came to one adapter: how many deliveries are kept, when the last one came, how many are unsettled
-    by state.
+    """What came to one adapter: how many deliveries are kept, how many came within the last hour, when the
+    last one did, and how many are unsettled by state.
     """
 
     kept: int
+    last_hour: int
     last: dt.datetime | None
     unsettled: Mapping[State, int]
 
@@ -63,16 +65,37 @@ class Overview:
         unsettled = await self._unsettled()
 
         async def of(name: str) -> AdapterCounts:
+            since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+            recent = await self._count("deliveries", {"adapter": name, "received": {"$gt": since}})
             kept = await self._count("deliveries", {"adapter": name})
             newest = self._database["deliveries"].find({"adapter": name}, {"received": 1})
             last = [row["received"] async for row in newest.sort([("received", -1), ("_id", -1)]).limit(1)]
             return AdapterCounts(
                 kept=kept,
+                last_hour=recent,
                 last=last[0] if last else None,
                 unsettled={state: unsettled.get((name, state), 0) for state in UNSETTLED},
             )
 
         return dict(zip(names, await asyncio.gather(*map(of, names)), strict=True))
+
+    async def arrivals(self, key: str | None, since: int) -> tuple[int | None, int]:
+        """When a statement of a credential (None: any) was stored last, and how many were since (both µs)."""
+        field = "source.credential" if key is not None else None
+        condition: dict[str, Any] = {} if field is None else {field: key}
+        collection, index = self._database["statements"], statement_index(field)
+        newest = collection.find(condition, {"stored": 1}).sort([("stored", -1), ("_id", -1)]).hint(index)
+        last = [int(row["stored"]) async for row in newest.limit(1)]
+        recent = {**condition, "stored": {"$gt": since}}
+        return last[0] if last else None, await collection.count_documents(recent, limit=ENOUGH, hint=index)
+
+    async def oldest_waiting(self) -> dt.datetime | None:
+        """When the delivery was received that waits longest to be mapped."""
+        waiting = self._database["deliveries"].find({"state": State.RECEIVED}, {"received": 1})
+        async for row in waiting.sort([("received", 1), ("_id", 1)]).hint("by_state").limit(1):
+            received: dt.datetime = row["received"]
+            return received
+        return None
 
     async def courses(self, ids: Sequence[UUID]) -> dict[UUID, CourseCounts]:
         """How many learners each of these courses has, and how many sessions of it are open."""

@@ -70,3 +70,19 @@ def _first(header: str | None) -> str | None:
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() else host
+
+
+def client_address(request: web.Request) -> str:
+    """Who sent the request: behind trusted proxies the nearest address that is not one of them."""
+    remote = request.remote or "unknown"
+    if not _is_trusted(request):
+        return remote
+    networks = request.config_dict[SETTINGS].server.trusted_proxies
+    for text in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+        try:
+            address = ipaddress.ip_address(text.strip())
+        except ValueError:
+            break
+        if not any(address in network for network in networks):
+            return str(address)
+    return remote

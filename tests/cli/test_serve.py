@@ -63,6 +63,7 @@ def test_it_serves_drains_on_sigterm_and_keeps_everything_for_the_next_start(tmp
         banner = gateway.log.read_text()
         assert f"LRS      {gateway.url}/xapi" in banner
         assert f"Secret   {SECRET}   shown this once" in banner
+        assert f"Console  {gateway.url}/admin/\n  Sign in  {gateway.url}/admin/welcome/" in banner
         listed = command("credentials", "list", "--json", "--data-dir", str(gateway.data_dir))
         assert [each["key"] for each in json.loads(listed.stdout)] == [KEY]
 

@@ -27,7 +27,7 @@ from gateway.web.api.uploads import ACCEPTED
 from tests.gateway import Gateway, Http, Reply
 from tests.vendors import acme_headers, acme_item, mappings_folder, post_acme, vendor_secrets
 from tests.web.au import AU, LEARNER, XML, api, course_xml, course_zip
-from tests.web.test_admin import settled
+from tests.web.test_console_home import settled
 
 __all__ = ["mappings_folder", "vendor_secrets"]
 

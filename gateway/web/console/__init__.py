@@ -1,0 +1,59 @@
+"""`/admin/`: the console, where people see what runs, look into it and work with it.
+
+Every page is whole without script. Each route names the right it needs; `tests/web/test_console_roles.py`
+holds the table of roles against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.errors import NotFound
+from gateway.keys import SETTINGS
+from gateway.services.people import Right
+from gateway.web.console import connect, home, sign_in
+from gateway.web.console.rendering import static
+from gateway.web.console.visits import Handler, Visit, visited
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A page or an action for people who are signed in and have the right."""
+
+    method: str
+    path: str
+    right: Right
+    handler: Handler
+    file_limit: str | None = None
+
+
+ROUTES: Sequence[Route] = (
+    Route("GET", "/", Right.HOME, home.show),
+    Route("GET", "/connect", Right.HOME, connect.show),
+    Route("POST", "/sign-out", Right.HOME, sign_in.leave),
+)
+
+
+async def nothing(visit: Visit) -> web.Response:
+    raise NotFound(f"there is no page at {visit.request.path}")
+
+
+def add_routes(app: web.Application) -> None:
+    """`/admin/` below the base path."""
+    base = f"{app[SETTINGS].server.base_path}/admin"
+    router = app.router
+    router.add_get(base, sign_in.with_slash)
+    router.add_get(f"{base}/static/{{name}}", static)
+    router.add_get(f"{base}/sign-in", sign_in.form)
+    router.add_post(f"{base}/sign-in", sign_in.enter)
+    router.add_get(f"{base}/welcome/{{token}}", sign_in.welcome)
+    router.add_post(f"{base}/welcome/{{token}}", sign_in.choose)
+    for route in ROUTES:
+        handler = visited(route.handler, route.right, file_limit=route.file_limit)
+        router.add_route(route.method, f"{base}{route.path}", handler)
+        if route.method == "GET":
+            router.add_route("HEAD", f"{base}{route.path}", handler)
+    router.add_get(f"{base}/{{rest:.*}}", visited(nothing, Right.HOME))

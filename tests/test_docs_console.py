@@ -1,0 +1,55 @@
+"""The page about the console names commands and roles that there are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from gateway.cli import main
+from gateway.services.people import Role
+from gateway.store.connection import connect
+from tests.mongo import new_database_name
+
+PAGE = (Path(__file__).parent.parent / "docs" / "console.md").read_text()
+
+
+def test_every_role_has_its_row() -> None:
+    assert re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE) == list(Role)
+
+
+def test_the_commands_do_what_the_page_says(mongo_uri: str) -> None:
+    name = new_database_name()
+    environment = {"XAPI_GATEWAY__MONGO__URI": mongo_uri, "XAPI_GATEWAY__MONGO__DATABASE": name}
+
+    def run(*arguments: str, status: int = 0) -> Any:
+        done = CliRunner().invoke(main, [*arguments, "--json"], env=environment)
+        assert done.exit_code == status, done.output
+        return json.loads(done.stdout) if status == 0 else done.output
+
+    commands = re.findall(r"^\$ xapi-gateway (people .*)$", PAGE, re.MULTILINE)
+    try:
+        answers = [run(*shlex.split(command)) for command in commands]
+        created, listed, reset, disabled, enabled = answers
+        assert "/admin/welcome/" in created["link"]
+        assert created["link"] != reset["link"]
+        assert [(one["login"], one["roles"], one["password"]) for one in listed] == [
+            ("mara", ["lms-administrator"], False)
+        ]
+        assert disabled["disabled"] is not None
+        assert enabled["disabled"] is None
+        again = shlex.split(commands[0])
+        assert "there is somebody with the login 'mara' already" in run(*again, status=1)
+        assert "there is nobody with the login 'bo'" in run("people", "reset-link", "bo", status=1)
+    finally:
+
+        async def drop() -> None:
+            async with connect(mongo_uri, app_name="tests") as client:
+                await client.drop_database(name)
+
+        asyncio.run(drop())

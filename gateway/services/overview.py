@@ -74,13 +74,12 @@ class Overview:
         for adapter, counts in self.adapters:
             if adapter.problem is not None and counts.kept:
                 found.append(Finding(text=f"{adapter.name} receives nothing: {adapter.problem}"))
-            for state in (State.FAILED, State.DIFFERS, State.UNMATCHED, State.HELD):
+            for state in (State.FAILED, State.UNMATCHED, State.HELD):
                 if count := counts.unsettled.get(state, 0):
                     more = "+" if count == store.ENOUGH else ""
                     verb = "is" if count == 1 else "are"
                     noun = "delivery" if count == 1 else "deliveries"
-                    what = "different from what is stored" if state is State.DIFFERS else state
-                    text = f"{count:,}{more} {noun} of {adapter.name} {verb} {what}"
+                    text = f"{count:,}{more} {noun} of {adapter.name} {verb} {state}"
                     found.append(Finding(text=text, adapter=adapter.name, state=state))
         found += [
             Finding(text=f"{silence.adapter} is silent for too long", adapter=silence.adapter)

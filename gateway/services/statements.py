@@ -24,7 +24,7 @@ from gateway.services.entries import (
 from gateway.services.knowledge import Knowledge
 from gateway.store.attachments import Attachment
 from gateway.store.row_filters import RowFilter
-from gateway.store.statements import Entry, Page, Selection, StoredStatement
+from gateway.store.statements import Entry, Lineage, Page, Selection, StoredStatement
 from gateway.store.store import Store
 from gateway.store.transactions import Also, Transaction
 from gateway.xapi import strict_json, validation
@@ -283,6 +283,14 @@ class Statements:
             kind = "voided statement" if voided else "statement"
             raise NotFound(f"there is no {kind} with the id {statement_id}")
         return found
+
+    async def looked_up(self, grant: Grant, statement_id: UUID) -> tuple[StoredStatement, Lineage]:
+        """A statement, voided or not, with where it came from; raises NotFound."""
+        found = await self._store.statements.get(statement_id, self._readable(grant))
+        lineage = await self._store.statements.lineage(statement_id) if found else None
+        if found is None or lineage is None:
+            raise NotFound(f"there is no statement with the id {statement_id}")
+        return found, lineage
 
     async def list(self, grant: Grant, query: StatementsQuery, position: Position | None = None) -> Listed:
         """One page of the statements that match, from the start or behind `position`."""

@@ -108,6 +108,23 @@ class StatementOrigin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """Where a stored statement came from and what it hangs together with.
+
+    `source` names a credential, an adapter with its `revision`, an AU session or the gateway's own part;
+    `refers` is the statement it refers to, `referrers` are some that refer to it, `voided` whether one of
+    them voids it.
+    """
+
+    source: Mapping[str, Any]
+    delivery: UUID | None
+    refers: UUID | None
+    referrers: Sequence[UUID]
+    voided: bool
+    voided_by: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Statements in stored order, and whether the list goes on behind them."""
 
@@ -247,6 +264,23 @@ class Statements:
         conditions = [condition for each in rows for condition in each.conditions()]
         row = await self._collection.find_one({"$and": [{"_id": statement_id}, *conditions]}, self._SERVED)
         return _stored(row) if row else None
+
+    async def lineage(self, statement_id: UUID, *, most: int = 50) -> Lineage | None:
+        """What is known of a statement beside what it says."""
+        fields = {"source": 1, "delivery": 1, "ref": 1, "voided": 1}
+        row = await self._collection.find_one({"_id": statement_id}, fields)
+        if row is None:
+            return None
+        referring = self._collection.find({"ref": statement_id}, {"voids": 1}).sort("_id", 1).limit(most)
+        referrers = [each async for each in referring.hint("by_ref")]
+        return Lineage(
+            source=row["source"],
+            delivery=row.get("delivery"),
+            refers=row.get("ref"),
+            referrers=[each["_id"] for each in referrers],
+            voided="voided" in row,
+            voided_by=next((each["_id"] for each in referrers if each.get("voids")), None),
+        )
 
     async def settled(self, statement_id: UUID) -> StoredStatement | None:
         """The statement that took an id, once a majority has it, so that it may be relied on."""

@@ -14,7 +14,7 @@ from aiohttp import web
 from gateway.errors import NotFound
 from gateway.keys import SETTINGS
 from gateway.services.people import Right
-from gateway.web.console import connect, home, sign_in
+from gateway.web.console import connect, deliveries, home, sign_in, statements
 from gateway.web.console.rendering import static
 from gateway.web.console.visits import Handler, Visit, visited
 
@@ -33,6 +33,13 @@ class Route:
 ROUTES: Sequence[Route] = (
     Route("GET", "/", Right.HOME, home.show),
     Route("GET", "/connect", Right.HOME, connect.show),
+    Route("GET", "/statements", Right.READ_STATEMENTS, statements.index),
+    Route("GET", "/statements/{statement}", Right.READ_STATEMENTS, statements.show),
+    Route("GET", "/deliveries", Right.READ_DELIVERIES, deliveries.index),
+    Route("GET", "/deliveries/{delivery}", Right.READ_DELIVERIES, deliveries.show),
+    Route("GET", "/deliveries/{delivery}/trace", Right.REPLAY, deliveries.trace),
+    Route("POST", "/deliveries/rehearse", Right.REPLAY, deliveries.rehearse),
+    Route("POST", "/deliveries/replay", Right.REPLAY, deliveries.replay),
     Route("POST", "/sign-out", Right.HOME, sign_in.leave),
 )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 import re2
 
 from adapters import Mapping, Request
@@ -149,7 +150,10 @@ def kept_digest(mapping: Mapping, digest: str, keys: PrivacyKeys) -> str:
 
 
 def _json(payload: Any) -> bytes:
-    return json.dumps(payload, separators=(",", ":")).encode()
+    try:
+        return orjson.dumps(payload)
+    except TypeError:  # an integer beyond 64 bits, half a surrogate pair of a form
+        return json.dumps(payload, separators=(",", ":")).encode()
 
 
 def kept_for(mapping: Mapping, default: dt.timedelta) -> dt.timedelta:

@@ -30,6 +30,7 @@ class PrivacyKeys:
         self._key = key
         self._store = store
         self._fingerprints = self._derived("lookups")
+        self._pseudonyms: dict[int, bytes] = {}  # one key is asked for with each request
         self._seals = AESGCM(self._derived("seals"))
 
     def _derived(self, purpose: str, suffix: str = "") -> bytes:
@@ -37,7 +38,11 @@ class PrivacyKeys:
 
     def pseudonyms(self, epoch: int) -> bytes:
         """The key of an epoch's pseudonyms."""
-        return self._derived("pseudonyms", "" if epoch == 1 else f", epoch {epoch}")
+        known = self._pseudonyms.get(epoch)
+        if known is None:
+            known = self._derived("pseudonyms", "" if epoch == 1 else f", epoch {epoch}")
+            self._pseudonyms[epoch] = known
+        return known
 
     def fingerprint(self, *parts: str) -> str:
         """128 bits that stand for a person or a thing, in hexadecimal; without the key nobody can guess

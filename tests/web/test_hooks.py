@@ -192,7 +192,8 @@ async def test_a_tampered_body_is_refused_with_a_text_that_says_nothing(zoom: Ga
     assert await zoom.store.deliveries.counts() == {}
 
 
-@pytest.mark.parametrize("seconds", [-301, 301])
+# A minute beyond what is tolerated: until it arrives, a time in the future comes nearer.
+@pytest.mark.parametrize("seconds", [-360, 360])
 async def test_a_request_of_another_time_is_refused(zoom: Gateway, seconds: int) -> None:
     body = zoom_sample()
     headers = zoom_headers(body, at=time.time() + seconds)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from gateway.cmi5.overrides import Overrides
+from gateway.cmi5.vocabulary import LaunchMethod
 from gateway.errors import GatewayError, NotFound
 from gateway.services.addresses import Addresses
 from gateway.services.courses import Courses, stored_overrides
@@ -18,11 +19,19 @@ from gateway.store.launch_links import LaunchLink
 from gateway.store.store import Store
 from gateway.xapi import strict_json
 
+_USED = "This link works only once. Ask for a new one where you got it."
+
 
 class LinkExpired(GatewayError):
     """A launch link that was good once: expired, revoked, or used where it works only once."""
 
     status, code = 410, "link_expired"
+
+
+class NeedsOwnWindow(GatewayError):
+    """A link to an AU that may not run in a frame was followed in one (cmi5 8.1.0.0-2); it is not used up."""
+
+    status, code = 409, "needs_own_window"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +104,12 @@ class LaunchLinks:
             raise NotFound(f"the registration {registration_id} has no link with the id {link_id}")
         await self._links.revoke(registration_id, link_id, self._lms.now())
 
-    async def follow(self, token: str, addresses: Addresses) -> Launched | None:
-        """Begin the session; None for a link that this store does not know, LinkExpired for an old one."""
+    async def follow(self, token: str, addresses: Addresses, *, framed: bool = False) -> Launched | None:
+        """Begin the session; None for a link that this store does not know, LinkExpired for an old one.
+
+        Raises NeedsOwnWindow where the link was `framed`, clicked or shown within a frame of another page,
+        and the AU wants a window of its own.
+        """
         link = await self._links.get(secret_hash(token))
         if link is None:
             return None
@@ -105,8 +118,12 @@ class LaunchLinks:
             raise LinkExpired("This link was withdrawn. Ask for a new one where you got it.")
         if link.expires <= now:
             raise LinkExpired("This link has expired. Ask for a new one where you got it.")
+        if link.once and link.used is not None:
+            raise LinkExpired(_USED)
+        if framed and await self._launches.method(link.registration, link.au) is LaunchMethod.OWN_WINDOW:
+            raise NeedsOwnWindow("This course needs a window of its own.")
         if not await self._links.use(link, now):
-            raise LinkExpired("This link works only once. Ask for a new one where you got it.")
+            raise LinkExpired(_USED)
         try:
             return await self._launches.launch(
                 LaunchRequest(

@@ -113,6 +113,13 @@ class Launches:
         async with self._turns.of(request.registration):
             return await persistently(attempt)
 
+    async def method(self, registration_id: UUID, reference: int | str | None) -> LaunchMethod:
+        """How the AU that would be launched wants to be shown; raises NotFound."""
+        registration = await self._registrations.get(registration_id)
+        course = await self._courses.structure(registration.version)
+        au = _next(course, Standing.of(registration)) if reference is None else find_au(course, reference)
+        return au.launch_method
+
     async def _decide(self, request: LaunchRequest) -> tuple[_Launch, Standing]:
         registration = await self._registrations.get(request.registration)
         stored = await self._courses.get(registration.course)

@@ -45,10 +45,11 @@ class SessionFinder:
                 return answer
         return fetch_refused(FetchError.UNKNOWN)
 
-    async def follow(self, token: str, addresses: Addresses) -> Launched:
-        """Begin the session of a launch link; raises NotFound, LinkExpired."""
+    async def follow(self, token: str, addresses: Addresses, *, framed: bool) -> Launched:
+        """Begin the session of a launch link; raises NotFound, LinkExpired, NeedsOwnWindow."""
         for services in self._services.values():
-            if (launched := await services.launch_links.follow(token, addresses)) is not None:
+            launched = await services.launch_links.follow(token, addresses, framed=framed)
+            if launched is not None:
                 return launched
         raise NotFound("There is nothing behind this link. Check that you copied all of it.")
 

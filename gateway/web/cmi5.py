@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import orjson
 import structlog
 from aiohttp import hdrs, web
@@ -10,14 +12,16 @@ from yarl import URL
 from gateway.cmi5.sessions import FetchAnswer, FetchError, fetch_refused
 from gateway.errors import GatewayError, MethodNotAllowed
 from gateway.keys import SESSIONS, SETTINGS
+from gateway.services.launch_links import NeedsOwnWindow
 from gateway.store.connection import translating
 from gateway.web.cors import Cors
 from gateway.web.origins import addresses
-from gateway.web.pages import page
+from gateway.web.pages import Link, page
 
 log = structlog.get_logger(__name__)
 
 _FETCH_METHODS = "POST, OPTIONS"
+_FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 _NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
 
 
@@ -26,11 +30,18 @@ async def launch(request: web.Request) -> web.StreamResponse:
     if _is_speculative(request):
         # A preview must not begin a session: that would end the one the learner is in.
         return web.Response(status=204, headers=_NO_STORE)
+    token, public = request.match_info["token"], addresses(request)
     try:
         with translating():
-            launched = await request.config_dict[SESSIONS].follow(
-                request.match_info["token"], addresses(request)
-            )
+            launched = await request.config_dict[SESSIONS].follow(token, public, framed=_is_framed(request))
+    except NeedsOwnWindow:
+        return page(
+            "This course opens in a window of its own",
+            "It cannot be shown within another page.",
+            link=Link("Open the course", f"{public.gateway}/launch/{quote(token, safe='')}"),
+            mood="window",
+            headers=_NO_STORE,
+        )
     except GatewayError as error:
         if error.status >= 500:
             log.warning("launch failed", error=error.message, cause=repr(error.__cause__))
@@ -103,6 +114,11 @@ def add_routes(app: web.Application, cors: Cors) -> None:
 
 async def _exists(request: web.Request) -> web.StreamResponse:
     return web.Response(status=204, headers=_NO_STORE)
+
+
+def _is_framed(request: web.Request) -> bool:
+    # Browsers say so over https and to localhost; elsewhere they say nothing, and it is taken for a window.
+    return request.headers.get("Sec-Fetch-Dest") in _FRAMES
 
 
 def _is_speculative(request: web.Request) -> bool:

@@ -173,6 +173,25 @@ async def test_a_link_without_au_leads_to_the_next_one(gateway: Gateway) -> None
     assert activities == [course["aus"][1]["id"], course["aus"][0]["id"]]
 
 
+async def test_a_link_in_a_frame_opens_a_window_for_what_needs_one_and_is_not_used_up(
+    gateway: Gateway,
+) -> None:
+    xml = course_xml(au_xml(1).replace("<au ", '<au launchMethod="OwnWindow" '), au_xml(2))
+    course = await imported(gateway, xml)
+    registration = (await _registered(gateway, course["id"])).json()["id"]
+    link = (await _link(gateway, registration, once=True)).json()["url"]
+    for kind in ("iframe", "object"):
+        shown = await _click(gateway, link, **{"Sec-Fetch-Dest": kind})
+        assert (shown.status, shown.headers["Cache-Control"]) == (200, "no-store")
+        assert f'<a href="{link}" target="_blank"' in shown.body.decode()
+    assert await verbs(gateway, registration) == []
+    assert (await _click(gateway, link, **{"Sec-Fetch-Dest": "document"})).status == 303
+    assert (await _click(gateway, link, **{"Sec-Fetch-Dest": "iframe"})).status == 410
+    # What may be shown anywhere is shown in the frame.
+    other = (await _link(gateway, registration, au=1, once=True)).json()["url"]
+    assert (await _click(gateway, other, **{"Sec-Fetch-Dest": "iframe"})).status == 303
+
+
 async def test_links_that_are_unknown_or_expired_say_so_on_a_page(gateway: Gateway) -> None:
     course = await imported(gateway)
     registration = (await _registered(gateway, course["id"])).json()["id"]

@@ -24,6 +24,7 @@ from gateway.store.notices import NoticeState
 from gateway.store.registrations import RegistrationState
 from gateway.web.api.openapi import description
 from gateway.web.api.uploads import ACCEPTED
+from tests.cmi5.samples import au_xml
 from tests.gateway import Gateway, Http, Reply
 from tests.vendors import acme_headers, acme_item, mappings_folder, post_acme, vendor_secrets
 from tests.web.au import AU, LEARNER, XML, api, course_xml, course_zip
@@ -422,6 +423,16 @@ async def test_registrations_and_sessions_are_answered_as_described(gateway: Gat
     ] == "Review"
     await call("post", "/api/v1/courses/{course}/launch", 404, {**launch, "au": 7}, course=course["id"])
     await call("post", "/api/v1/courses/{course}/launch", 400, {"au": 0}, course=course["id"])
+    windowed = course_xml(au_xml(1).replace("<au ", '<au launchMethod="OwnWindow" '))
+    windowed = await call("post", "/api/v1/courses", 201, data=windowed, headers=XML)
+    another = await call("post", path, 201, {"course": windowed["id"], "actor": LEARNER})
+    link = await call(
+        "post", f"{path}/{{registration}}/links", 201, {"once": True}, registration=another["id"]
+    )
+    token = link["url"].rpartition("/")[2]
+    for kind, status in (("iframe", 200), ("document", 303), ("document", 410)):
+        followed = await gateway.http().get(f"/launch/{token}", headers={"Sec-Fetch-Dest": kind})
+        conforms("/launch/{token}", "get", followed, status)
 
 
 async def test_subscriptions_are_answered_as_described(gateway: Gateway) -> None:

@@ -34,6 +34,9 @@ COMMIT_SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 REQUESTS = Counter("xapi_gateway_requests", "Requests answered.", ["area", "method", "status"])
+CLIENTS_GONE = Counter(
+    "xapi_gateway_clients_gone", "Requests whose client hung up before they were read or answered."
+)
 DELIVERIES = Counter(
     "xapi_gateway_deliveries", "Webhook requests by what became of them.", ["adapter", "outcome"]
 )

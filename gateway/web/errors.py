@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.errors import GatewayError
+from gateway.services.metrics import CLIENTS_GONE
 from gateway.store.connection import translating
 from gateway.web.requests import SHOWN_PATH
 
@@ -48,6 +49,10 @@ def _text(message: str) -> str:
     return message.encode("utf-8", "backslashreplace").decode()
 
 
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
 @web.middleware
 async def errors_to_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every error as JSON; what nobody expected is logged whole and answered without its details."""
@@ -67,6 +72,10 @@ async def errors_to_json(request: web.Request, handler: Handler) -> web.StreamRe
             405: f"{request.method} is not possible at {request.path}",
         }.get(error.status, error.reason)
         return _response(error.status, _CODES.get(error.status, "bad_request"), message, headers=headers)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and _is_gone(request):
+            CLIENTS_GONE.inc()
+            log.debug("client gone", method=request.method, path=request.get(SHOWN_PATH, request.path))
+            return web.Response(status=499, reason="Client Closed Request")  # to be counted; nobody reads it
         log.exception("unexpected error", method=request.method, path=request.get(SHOWN_PATH, request.path))
         return _response(500, "internal", "something unexpected happened; the log of the gateway says what")

@@ -6,6 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.services.metrics import CLIENTS_GONE
 from gateway.xapi.versions import Version
 from tests.gateway import VERSION_HEADER, Gateway
 from tests.web.test_xapi_hostile import head
@@ -163,3 +167,34 @@ async def test_a_body_that_drips_is_given_up(serve: Serve) -> None:
         assert (status, headers[VERSION_HEADER.lower()]) == (408, "2.0.0")
         assert "less than 1048576 bytes a second" in body["error"]["message"]
         writer.close()
+
+
+@pytest.mark.parametrize("path", ["/xapi/statements", "/api/v1/courses"])
+async def test_who_hangs_up_while_the_body_is_read_is_counted_and_no_error(
+    gateway: Gateway, path: str
+) -> None:
+    def counted() -> float:
+        return next(iter(CLIENTS_GONE.collect()[0].samples)).value
+
+    before = counted()
+    with capture_logs() as logs:
+        reader, writer = await asyncio.open_connection(gateway.host, gateway.port)
+        credentials = gateway.lrs.headers["Authorization"]
+        writer.write(
+            head(
+                f"POST {path}",
+                f"Authorization: {credentials}",
+                f"{VERSION_HEADER}: 2.0.0",
+                "Content-Type: application/json" if "xapi" in path else "Content-Type: application/zip",
+                "Content-Length: 1000",
+                "Expect: 100-continue",
+            )
+        )
+        assert b"100" in await reader.readuntil(b"\r\n\r\n")  # now somebody waits for the body
+        writer.write(b'{"actor":')
+        await writer.drain()
+        writer.close()
+        async with asyncio.timeout(30):
+            while counted() == before:
+                await asyncio.sleep(0.01)
+    assert [each["event"] for each in logs if each["log_level"] not in ("debug", "info")] == []

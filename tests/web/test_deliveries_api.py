@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -15,6 +17,9 @@ from tests.vendors import acme_headers, acme_item, mappings_folder, post_acme, v
 __all__ = ["mappings_folder", "vendor_secrets"]
 
 API = "/api/v1"
+# A time in a zone that makes it one before the year 1.
+TOO_EARLY = "0001-01-01T00:00:00+23:59"
+BEFORE_TIME = b64encode(f"{TOO_EARLY} {uuid4()}".encode()).decode()
 
 
 @pytest.fixture
@@ -156,11 +161,14 @@ async def test_a_credential_needs_the_scope_hooks_or_admin(gateway: Gateway) -> 
     [
         ("GET", "/deliveries?state=lost", None, 400, "state"),
         ("GET", "/deliveries?since=yesterday", None, 400, "since"),
+        ("GET", f"/deliveries?since={quote(TOO_EARLY)}", None, 400, "since"),
+        ("GET", "/deliveries/hours?until=0001-01-01T00:00:00Z", None, 400, "until"),
         ("GET", "/deliveries?limit=0", None, 400, "limit"),
         ("GET", "/deliveries?conflict=maybe", None, 400, "conflict"),
         ("GET", "/deliveries?colour=red", None, 400, "colour"),
         ("GET", "/deliveries?cursor=%C3%BC", None, 400, None),
         ("GET", "/deliveries?cursor=AAAA", None, 400, None),
+        ("GET", f"/deliveries?cursor={BEFORE_TIME}", None, 400, None),
         ("GET", f"/deliveries/{uuid4()}", None, 404, None),
         ("GET", "/deliveries/one", None, 404, None),
         ("POST", "/deliveries/replay", {}, 400, "ids"),

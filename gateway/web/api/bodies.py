@@ -27,6 +27,7 @@ OVERRIDES = (
     "contextTemplate",
 )
 _REQUIREMENT = "API"
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LARGEST_LIMIT = 1000
 
 
@@ -102,18 +103,21 @@ class Fields:
         return value
 
     def moment(self, name: str) -> dt.datetime | None:
-        """A time with a zone; None if not given."""
+        """A time with a zone; None if not given. Times at either end of what a calendar holds are refused,
+        because a day more or less than them is no time.
+        """
         given = self.get(name)
         if given is None:
             return None
         try:
             micros = parse_timestamp(given) if isinstance(given, str) else None
-        except ValueError:
-            micros = None
-        if micros is None:
+            found = None if micros is None else _EPOCH + dt.timedelta(microseconds=micros)
+        except (ValueError, OverflowError):
+            found = None
+        if found is None or not dt.MINYEAR < found.year < dt.MAXYEAR:
             self.wrong(name, "a time with a zone, such as 2026-01-31T10:15:00Z")
             return None
-        return dt.datetime.fromtimestamp(micros / 1_000_000, dt.UTC)
+        return found
 
     def au(self, name: str = "au", *, required: bool = True) -> int | str | None:
         """An AU by its index, LMS id or publisher id."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import datetime as dt
 from uuid import UUID, uuid4
 
 from aiohttp import web
 
 from adapters.receive.decode import Undecodable
-from gateway.errors import BadRequest
 from gateway.services.deliveries import MOST_REHEARSED, Page
 from gateway.services.delivery_views import rehearsal, replay_summary, replay_view, summary, whole
 from gateway.services.hooks import Hooks
@@ -19,8 +15,8 @@ from gateway.store.delivery_records import Replay, State
 from gateway.web.api.access import granted_hooks
 from gateway.web.api.answers import answer
 from gateway.web.api.bodies import Fields, limit_of, path_id, read_fields, read_query
-from gateway.xapi.datatypes import is_uuid, parse_timestamp
-from gateway.xapi.findings import shown
+from gateway.web.api.paging import cursor_at, place_of
+from gateway.xapi.datatypes import is_uuid
 
 _FILTER = ("adapter", "state", "since", "until", "conflict", "code", "replay")
 _MOST_IDS = 10_000
@@ -32,7 +28,7 @@ async def index(request: web.Request) -> web.Response:
     """
     hooks = await _hooks(request)
     query = read_query(request, (*_FILTER, "limit", "cursor"))
-    which, limit, after = _filter(query), limit_of(query), _after(query)
+    which, limit, after = _filter(query), limit_of(query), place_of(query)
     query.finish()
     page = await hooks.deliveries.list(which, limit=limit, after=after)
     return answer({"deliveries": [summary(one) for one in page.deliveries], "more": _more(page)})
@@ -142,8 +138,8 @@ def _filter(fields: Fields) -> DeliveryFilter:
     return DeliveryFilter(
         adapter=adapter,
         states=_states(fields),
-        since=moment(fields, "since"),
-        until=moment(fields, "until"),
+        since=fields.moment("since"),
+        until=fields.moment("until"),
         conflict=None if conflict is None else conflict in (True, "true"),
         code=code,
         replay=fields.uuid("replay", required=False),
@@ -161,43 +157,11 @@ def _states(fields: Fields) -> tuple[State, ...]:
     return tuple(map(State, words))
 
 
-def moment(fields: Fields, name: str) -> dt.datetime | None:
-    """A time among fields; None if it is not given, or no time."""
-    given = fields.get(name)
-    if given is None:
-        return None
-    try:
-        micros = parse_timestamp(given) if isinstance(given, str) else None
-    except ValueError:
-        micros = None
-    if micros is None:
-        fields.wrong(name, "a time with a zone, such as 2026-01-31T10:15:00Z")
-        return None
-    return dt.datetime.fromtimestamp(micros / 1_000_000, dt.UTC)
-
-
 def _more(page: Page) -> str | None:
     if not page.more:
         return None
     last = page.deliveries[-1]
-    return base64.urlsafe_b64encode(f"{last.received.isoformat()} {last.id}".encode()).decode().rstrip("=")
-
-
-def _after(fields: Fields) -> tuple[dt.datetime, UUID] | None:
-    cursor = fields.get("cursor")
-    if cursor is None:
-        return None
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        received, _, identity = (
-            base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(" ")
-        )
-        moment = dt.datetime.fromisoformat(received)
-        if moment.tzinfo is None:
-            raise ValueError("no zone")
-        return moment, UUID(identity)
-    except (ValueError, binascii.Error):
-        raise BadRequest(f"the cursor {shown(cursor)} is not one that a list gave") from None
+    return cursor_at(last.received, last.id)
 
 
 def add_routes(app: web.Application, base: str) -> None:

@@ -13,14 +13,13 @@ from gateway.services.services import utc_now
 from gateway.web.api.access import services_for
 from gateway.web.api.answers import answer
 from gateway.web.api.bodies import read_query
-from gateway.web.api.deliveries import moment
 
 
 async def index(request: web.Request) -> web.Response:
     """Hours from `since` (a day ago) to `until` (now) that had any request, of one `adapter` or of all."""
     hooks = (await services_for(request, Scope.HOOKS, Scope.ADMIN)).hooks
     query = read_query(request, ("adapter", "since", "until"))
-    adapter, since, until = query.get("adapter"), moment(query, "since"), moment(query, "until")
+    adapter, since, until = query.get("adapter"), query.moment("since"), query.moment("until")
     # The hour that is running counts as well.
     until = until or utc_now() + dt.timedelta(hours=1)
     since = since or until - dt.timedelta(days=1)

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 _FETCH_METHODS = "POST, OPTIONS"
 _FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
-_NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
+_NO_STORE: dict[str, str] = {hdrs.CACHE_CONTROL: "no-store"}
 
 
 async def launch(request: web.Request) -> web.StreamResponse:

@@ -2,7 +2,8 @@
 tag.
 
 Every change names the entity tag it expects, and MongoDB decides: of two clients that change one document at
-the same time, one succeeds and the other is told.
+the same time, one succeeds and the other is told. The `_id` is a digest of what a document belongs to and of
+its own id, so that one document is one look-up, on a sharded cluster too.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
+import orjson
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError, OperationFailure
 
@@ -39,6 +42,10 @@ class Context:
             "document": document,
         }
 
+    def identity(self, document: str) -> bytes:
+        """The `_id` of a document."""
+        return blake2b(orjson.dumps(list(self.key(document).values())), digest_size=20).digest()
+
     def condition(self) -> dict[str, Any]:
         condition: dict[str, Any] = {"kind": self.kind}
         for name in ("activity", "agent", "registration"):
@@ -62,21 +69,22 @@ class Documents:
         self._collection = database["documents"]
 
     async def get(self, context: Context, document: str) -> Document | None:
-        row = await self._collection.find_one(context.key(document))
+        row = await self._collection.find_one({"_id": context.identity(document)})
         return _read(row) if row else None
 
     async def create(self, context: Context, document: str, new: Document) -> bool:
         """Store a document where there is none; False if there is one."""
         try:
             with _sized():
-                await self._collection.insert_one(context.key(document) | _fields(new))
+                identity = {"_id": context.identity(document)}
+                await self._collection.insert_one(identity | context.key(document) | _fields(new))
         except DuplicateKeyError:
             return False
         return True
 
     async def replace(self, context: Context, document: str, new: Document, expected: str) -> bool:
         """Replace the document that has the entity tag `expected`; False if it has another one or is gone."""
-        condition = context.key(document) | {"etag": expected}
+        condition = {"_id": context.identity(document), "etag": expected}
         with _sized():
             result = await self._collection.update_one(condition, {"$set": _fields(new)})
         return result.matched_count == 1
@@ -84,12 +92,15 @@ class Documents:
     async def write(self, context: Context, document: str, new: Document, transaction: Transaction) -> None:
         """Store or replace a document whatever was there: for those that only the gateway may write."""
         await self._collection.update_one(
-            context.key(document), {"$set": _fields(new)}, upsert=True, session=transaction
+            {"_id": context.identity(document)},
+            {"$set": _fields(new), "$setOnInsert": context.key(document)},
+            upsert=True,
+            session=transaction,
         )
 
     async def delete(self, context: Context, document: str, expected: str) -> bool:
         """Delete the document that has the entity tag `expected`; False if it has another one or is gone."""
-        result = await self._collection.delete_one(context.key(document) | {"etag": expected})
+        result = await self._collection.delete_one({"_id": context.identity(document), "etag": expected})
         return result.deleted_count == 1
 
     async def delete_all(self, context: Context, *, keep: frozenset[str] = frozenset()) -> None:

@@ -61,7 +61,6 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_ref", "ref", partialFilterExpression={"ref": {"$exists": True}}),
     ],
     "documents": [
-        _index("identity", "kind", "activity", "agent", "registration", "document", unique=True),
         _ids_of("state", "activity", "agent", beside=["registration"]),
         _ids_of("activity_profile", "activity"),
         _ids_of("agent_profile", "agent"),

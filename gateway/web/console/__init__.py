@@ -6,7 +6,7 @@ holds the table of roles against them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -14,7 +14,17 @@ from aiohttp import web
 from gateway.errors import NotFound
 from gateway.keys import SETTINGS
 from gateway.services.people import Right
-from gateway.web.console import connect, deliveries, home, sign_in, statements
+from gateway.settings import Settings
+from gateway.web.console import (
+    connect,
+    course_actions,
+    courses,
+    deliveries,
+    home,
+    registrations,
+    sign_in,
+    statements,
+)
 from gateway.web.console.rendering import static
 from gateway.web.console.visits import Handler, Visit, visited
 
@@ -27,7 +37,15 @@ class Route:
     path: str
     right: Right
     handler: Handler
-    file_limit: str | None = None
+    file_limit: Callable[[Settings], int] | None = None
+
+
+def _package(settings: Settings) -> int:
+    return settings.cmi5.max_package
+
+
+def _table(settings: Settings) -> int:
+    return courses.LARGEST_TABLE
 
 
 ROUTES: Sequence[Route] = (
@@ -40,6 +58,22 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/deliveries/{delivery}/trace", Right.REPLAY, deliveries.trace),
     Route("POST", "/deliveries/rehearse", Right.REPLAY, deliveries.rehearse),
     Route("POST", "/deliveries/replay", Right.REPLAY, deliveries.replay),
+    Route("GET", "/courses", Right.READ_COURSES, courses.index),
+    Route("POST", "/courses", Right.RUN_COURSES, course_actions.create, _package),
+    Route("GET", "/courses/{course}", Right.READ_COURSES, courses.show),
+    Route("GET", "/courses/{course}/structure.xml", Right.READ_COURSES, courses.structure),
+    Route("GET", "/courses/{course}/package.zip", Right.READ_COURSES, courses.package),
+    Route("GET", "/courses/{course}/progress.csv", Right.READ_COURSES, courses.table),
+    Route("POST", "/courses/{course}/versions", Right.RUN_COURSES, course_actions.add_version, _package),
+    Route("POST", "/courses/{course}/enrol", Right.RUN_COURSES, course_actions.enrol),
+    Route("POST", "/courses/{course}/enrolments", Right.RUN_COURSES, course_actions.enrol_table, _table),
+    Route("POST", "/courses/{course}/preview", Right.RUN_COURSES, course_actions.preview),
+    Route("GET", "/registrations/{registration}", Right.READ_COURSES, registrations.show),
+    Route("POST", "/registrations/{registration}/links", Right.RUN_COURSES, registrations.link),
+    Route("POST", "/registrations/{registration}/withdraw", Right.RUN_COURSES, registrations.withdraw),
+    Route("POST", "/registrations/{registration}/waive", Right.RUN_COURSES, registrations.waive),
+    Route("GET", "/sessions/{session}", Right.READ_COURSES, registrations.session),
+    Route("POST", "/sessions/{session}/abandon", Right.RUN_COURSES, registrations.abandon),
     Route("POST", "/sign-out", Right.HOME, sign_in.leave),
 )
 

@@ -71,6 +71,10 @@ async def trace(visit: Visit) -> web.Response:
     deliveries = visit.services.hooks.deliveries
     delivery = await deliveries.get(path_id(visit.request, "delivery", "delivery"))
     events = await deliveries.explain(delivery.adapter, delivery.id)
+    # What identities read is what a mapping may hide from everybody else.
+    for event in events:
+        for field in event.get("fields", ()):
+            field["hidden"] = field["path"].partition(".")[0] == "identity"
     return visit.page("trace.html", delivery=delivery, events=events)
 
 

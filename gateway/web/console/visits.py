@@ -22,6 +22,7 @@ from gateway.keys import PEOPLE, SERVICES, SETTINGS
 from gateway.services.access import Grant
 from gateway.services.people import Right, Visitor, csrf_token, reading_grant
 from gateway.services.services import Services
+from gateway.settings import Settings
 from gateway.store.connection import translating
 from gateway.store.people import Person
 from gateway.web.console.forms import Form, read_form
@@ -110,9 +111,9 @@ class Visit:
 Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
 
 
-def visited(handler: Handler, right: Right, *, file_limit: str | None = None) -> Any:
-    """A handler for people with that right; errors become pages. `file_limit` names the setting of `cmi5` for
-    the size of a file in a form.
+def visited(handler: Handler, right: Right, *, file_limit: Callable[[Settings], int] | None = None) -> Any:
+    """A handler for people with that right; errors become pages. With `file_limit` (bytes) its form may hold
+    a file.
     """
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -129,7 +130,7 @@ def visited(handler: Handler, right: Right, *, file_limit: str | None = None) ->
                 if request.method != "POST":
                     return await handler(visit)
                 check_origin(request)
-                limit = getattr(request.config_dict[SETTINGS].cmi5, file_limit) if file_limit else 0
+                limit = file_limit(request.config_dict[SETTINGS]) if file_limit else 0
                 async with read_form(request, file_limit=limit) as form:
                     check_token(form, token)
                     visit.form = form

@@ -22,6 +22,7 @@ class AURecord:
 
     `attempted`: some session was initialized. `failed`: it was failed at least once. `score` is the scaled
     score that was reported last. `time` adds up the sessions. `percent` is the progress extension, 0..100.
+    `unwaived` is how often the AU was waived and that was voided.
     """
 
     facts: AUFacts = field(default=NOTHING)
@@ -32,6 +33,7 @@ class AURecord:
     percent: int | None = None
     waive_reason: str | None = None
     sessions: int = 0
+    unwaived: int = 0
 
 
 _UNTOUCHED: Final = AURecord()

@@ -53,10 +53,13 @@ def abandoned(occasion: Occasion, au: AU, *, duration: int) -> dict[str, Any]:
     return _statement(occasion, words.ABANDONED, au, seed=f"abandoned {occasion.session}", result=result)
 
 
-def waived(occasion: Occasion, au: AU, *, reason: str) -> dict[str, Any]:
-    """Recorded when an AU is met without being taken (9.3.7). Its session is `waive_session`."""
+def waived(occasion: Occasion, au: AU, *, reason: str, unwaived: int = 0) -> dict[str, Any]:
+    """Recorded when an AU is met without being taken (9.3.7). Its session is `waive_session`.
+
+    `unwaived` is how often this was recorded before and voided: an id that was voided cannot come again.
+    """
     result = {"success": True, "completion": True, "extensions": {words.REASON: reason}}
-    seed = f"waived {occasion.registration} {au.lms_id}"
+    seed = f"waived {occasion.registration} {au.lms_id}{_turn(unwaived)}"
     return _statement(occasion, words.WAIVED, au, seed=seed, result=result, move_on=True)
 
 
@@ -66,9 +69,13 @@ def satisfied(occasion: Occasion, node: Block | Course) -> dict[str, Any]:
     return _statement(occasion, words.SATISFIED, node, seed=seed)
 
 
-def waive_session(namespace: UUID, registration: str, au: AU) -> str:
+def waive_session(namespace: UUID, registration: str, au: AU, unwaived: int = 0) -> str:
     """The session id of a waived statement and what it satisfies, the same on a retry (9.3.7.0-3)."""
-    return str(uuid5(namespace, f"waive session {registration} {au.lms_id}"))
+    return str(uuid5(namespace, f"waive session {registration} {au.lms_id}{_turn(unwaived)}"))
+
+
+def _turn(before: int) -> str:
+    return f" {before}" if before else ""
 
 
 def registration_session(namespace: UUID, registration: str) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from gateway.cmi5 import conflicts as rules
-from gateway.cmi5.satisfaction import AUFacts
-from gateway.cmi5.vocabulary import COMPLETED, PASSED
+from gateway.cmi5.progress import AURecord
+from gateway.cmi5.vocabulary import COMPLETED, PASSED, WAIVED
 from gateway.services.entries import content
 from gateway.services.lms import Lms
 from gateway.services.standing import Standing
@@ -75,7 +75,9 @@ class Conflicts:
         targets = {UUID(target) for each in statements if is_uuid(target := rules.voided_target(each))}
         if not targets:
             return None
-        stored = await self._store.statements.many(targets, {"source.session": {"$exists": True}})
+        # An AU's results, and what the LMS recorded itself: these two count, whatever else looks like them.
+        counting = {"$or": [{"source.session": {"$exists": True}}, {"source.cmi5": "lms"}]}
+        stored = await self._store.statements.many(targets, counting)
         changed: dict[UUID, tuple[Registration, Standing]] = {}
         for found in stored.values():
             statement = content(found)
@@ -87,8 +89,7 @@ class Conflicts:
                 continue
             au, verb = statement["object"].get("id", ""), statement["verb"]["id"]
             record = before[1].record(au)
-            facts = _without(record.facts, verb)
-            changed[UUID(registration)] = before[0], before[1].having(au, replace(record, facts=facts))
+            changed[UUID(registration)] = before[0], before[1].having(au, _without(record, verb))
 
         async def change(transaction: Transaction) -> None:
             for registration, standing in changed.values():
@@ -127,9 +128,12 @@ class Conflicts:
         )
 
 
-def _without(facts: AUFacts, verb: str) -> AUFacts:
-    return replace(
-        facts,
-        completed=facts.completed and verb != COMPLETED,
-        passed=facts.passed and verb != PASSED,
+def _without(record: AURecord, verb: str) -> AURecord:
+    facts = record.facts
+    if verb == WAIVED and facts.waived:
+        without = replace(facts, waived=False)
+        return replace(record, facts=without, waive_reason=None, unwaived=record.unwaived + 1)
+    without = replace(
+        facts, completed=facts.completed and verb != COMPLETED, passed=facts.passed and verb != PASSED
     )
+    return replace(record, facts=without)

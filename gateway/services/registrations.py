@@ -191,7 +191,7 @@ class Registrations:
         if au_met(au.move_on, record.facts):
             done = "waived" if record.facts.waived else "met"
             raise Conflict(f"the AU {au.id} is {done} already in this registration")
-        session = lms_statements.waive_session(self._lms.namespace, str(registration.id), au)
+        session = lms_statements.waive_session(self._lms.namespace, str(registration.id), au, record.unwaived)
         occasion = self._lms.occasion(registration.actor, registration.id, session, self._lms.now())
         record = replace(record, facts=replace(record.facts, waived=True), waive_reason=reason)
         standing, satisfied = standing.having(au.lms_id, record).satisfy(course, occasion)
@@ -201,7 +201,7 @@ class Registrations:
                 registration, transaction, aus=standing.documents(), satisfied=standing.satisfied
             )
 
-        waived = lms_statements.waived(occasion, au, reason=reason)
+        waived = lms_statements.waived(occasion, au, reason=reason, unwaived=record.unwaived)
         await self._statements.record(self._lms.origin, [waived, *satisfied], also=change)
 
 

@@ -126,6 +126,7 @@ def _document(record: AURecord) -> dict[str, Any]:
         "percent": record.percent,
         "waive_reason": record.waive_reason,
         "sessions": record.sessions,
+        "unwaived": record.unwaived,
     }
 
 
@@ -144,4 +145,5 @@ def _record(state: Mapping[str, Any]) -> AURecord:
         percent=state["percent"],
         waive_reason=state["waive_reason"],
         sessions=state["sessions"],
+        unwaived=state.get("unwaived", 0),
     )

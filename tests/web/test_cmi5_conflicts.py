@@ -151,3 +151,36 @@ async def test_voiding_beside_results_of_the_same_registration_loses_neither(gat
     assert {reply.status for reply in replies} == {200}
     tree = await au.progress()
     assert (tree["completed"], tree["passed"]) == (True, False)
+
+
+async def test_voiding_a_waived_statement_undoes_it_and_the_au_can_be_waived_again(gateway: Gateway) -> None:
+    # cmi5 6.3.0.0-2, 9.3.7
+    lessons = course_xml(au_xml(1, attributes='moveOn="Passed"'), au_xml(2, attributes='moveOn="Passed"'))
+    au = await started(gateway, (await imported(gateway, lessons))["id"])
+    path = f"/registrations/{au.registration}/waive"
+    for reason in ("Tested Out", "Administrative", "Tested Out"):
+        reply = await api(gateway).post(path, body={"au": 0, "reason": reason})
+        assert reply.status == 200, reply.body
+        [waived] = await _waived(au)
+        assert waived["result"]["extensions"][words.REASON] == reason
+        tree = await _first(au)
+        assert (tree["waived"], tree["waiveReason"], tree["satisfied"]) == (True, reason, True)
+        assert (await api(gateway).post(path, body={"au": 0, "reason": reason})).status == 409
+        # Once is enough: a second voiding of the same changes nothing.
+        for _ in range(2):
+            assert (await gateway.lrs.post("/statements", body=_voiding(waived["id"]))).status == 200
+        tree = await _first(au)
+        assert (tree["waived"], tree["waiveReason"], tree["satisfied"]) == (False, None, False)
+    await au.accepted(words.PASSED)
+    assert (await _first(au))["satisfied"]
+
+
+async def _waived(au: AU) -> list[dict[str, Any]]:
+    return [each for each in await stored(au.gateway, au.registration) if each["verb"]["id"] == words.WAIVED]
+
+
+async def _first(au: AU) -> dict[str, Any]:
+    tree: dict[str, Any] = await au.progress()
+    while tree["kind"] != "au":
+        tree = tree["children"][0]
+    return tree

@@ -22,7 +22,8 @@ from aiohttp import web
 from pymongo.asynchronous.collection import AsyncCollection
 
 from gateway.store.connection import connect
-from gateway.store.indexes import create_indexes, statement_index
+from gateway.store.indexes import statement_index
+from gateway.store.indexing import create_indexes
 
 URI = "CEILINGS_MONGO_URI"
 _NEWEST_FIRST = [("stored", -1), ("_id", -1)]

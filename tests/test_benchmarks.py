@@ -22,7 +22,7 @@ from benchmarks.runs import Peer
 from benchmarks.samples import Population, stored_id
 from benchmarks.work import Work, source
 from gateway.store.connection import Client, Document
-from gateway.store.indexes import create_indexes
+from gateway.store.indexing import create_indexes
 from gateway.xapi import validation
 from gateway.xapi.queries import StatementsQuery
 from gateway.xapi.versions import Version

@@ -19,7 +19,7 @@ from gateway.settings import Settings
 from gateway.store.connection import Server
 from gateway.store.credentials import Credential
 from gateway.store.delivery_records import State
-from gateway.store.indexes import IndexChange
+from gateway.store.indexing import IndexChange
 from gateway.store.overview import ENOUGH, Overview
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

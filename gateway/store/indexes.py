@@ -1,4 +1,4 @@
-"""Every index of a store, as data, and the one function that creates them.
+"""Every index of a store, as data; `indexing` creates them.
 
 A list of statements is ordered by (`stored`, `_id`), and each filter has its own compound index that ends in
 that order, so a page is read from the index and never sorted in memory. Unique indexes decide conflicts.
@@ -7,11 +7,9 @@ that order, so a page is read from the index and never sorted in memory. Unique 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.asynchronous.database import AsyncDatabase
 
 # Match keys of a statement (xAPI 1.0.3 Communication 2.1.3), in the order of how few statements one value
 # usually selects: the first one present in a query leads its index.
@@ -132,7 +130,8 @@ INDEXES: Mapping[str, list[IndexModel]] = {
     "launch_links": [
         _index("expiry", "forget", expireAfterSeconds=0),
         _index("by_registration", "registration", "created"),
-        _index("by_link", "link", unique=True),
+        # Links of earlier versions have no id until `LaunchLinks.prepare` gives them one.
+        _index("by_link", "link", unique=True, partialFilterExpression={"link": {"$exists": True}}),
     ],
     "subscriptions": [_index("by_created", "created", "_id")],
     "numbers": [_index("by_number", "kind", "number", unique=True)],
@@ -161,32 +160,10 @@ INDEXES: Mapping[str, list[IndexModel]] = {
     "sign_in_attempts": [_index("expiry", "expires", expireAfterSeconds=0)],
 }
 
-
-async def create_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
-    """Create what is missing. Safe to run from many processes at once: creation is idempotent."""
-    for collection, models in INDEXES.items():
-        await database[collection].create_indexes(models)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexChange:
-    """An index that a database lacks, or that it has beside those named here."""
-
-    collection: str
-    name: str
-    missing: bool
-
-
-async def index_changes(database: AsyncDatabase[dict[str, Any]]) -> list[IndexChange]:
-    """Where the indexes of a database differ from `INDEXES`, by name."""
-    changes: list[IndexChange] = []
-    for collection, models in INDEXES.items():
-        wanted = {str(model.document["name"]) for model in models}
-        there = set(await database[collection].index_information()) - {"_id_"}
-        changes += [
-            IndexChange(collection=collection, name=name, missing=True) for name in sorted(wanted - there)
-        ]
-        changes += [
-            IndexChange(collection=collection, name=name, missing=False) for name in sorted(there - wanted)
-        ]
-    return changes
+# What earlier versions created and nothing uses any more; each of them would still cost every write.
+FORMER: Mapping[str, frozenset[str]] = {
+    "documents": frozenset({"by_activity", "by_agent"}),
+    "deliveries": frozenset({"identity"}),
+    "sessions": frozenset({"by_fetch", "idle", "old"}),
+    "credentials": frozenset({"by_store"}),
+}

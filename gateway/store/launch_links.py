@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -39,6 +39,13 @@ class LaunchLinks:
 
     def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
         self._collection = database["launch_links"]
+
+    async def prepare(self) -> None:
+        """Give links of earlier versions the id by which they are listed and revoked."""
+        async for row in self._collection.find({"link": {"$exists": False}}, {"_id": 1}):
+            await self._collection.update_one(
+                {"_id": row["_id"], "link": {"$exists": False}}, {"$set": {"link": uuid4()}}
+            )
 
     async def insert(self, link: LaunchLink) -> None:
         await self._collection.insert_one(

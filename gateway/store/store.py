@@ -16,7 +16,7 @@ from gateway.store.delivery_hours import DeliveryHours
 from gateway.store.directory import Directory
 from gateway.store.documents import Documents
 from gateway.store.facts import Facts
-from gateway.store.indexes import IndexChange, create_indexes, index_changes
+from gateway.store.indexing import IndexChange, create_indexes, index_changes
 from gateway.store.knowledge import Activities, Persons
 from gateway.store.launch_links import LaunchLinks
 from gateway.store.links import Links
@@ -82,6 +82,7 @@ class Store:
     async def prepare(self) -> None:
         """Create indexes and fixed documents. Idempotent, and safe from many processes at once."""
         await create_indexes(self._database)
+        await self.launch_links.prepare()
         await self.writer.prepare()
 
     async def ping(self) -> None:

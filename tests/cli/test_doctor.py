@@ -15,7 +15,7 @@ from gateway.services import diagnosis
 from gateway.services.diagnosis import Diagnosis, Health
 from gateway.store.connection import Server
 from gateway.store.credentials import Credential
-from gateway.store.indexes import IndexChange
+from gateway.store.indexing import IndexChange
 from tests.gateway import settings_for
 from tests.vendors import acme_item, mappings_folder, post_acme, vendor_secrets
 

@@ -16,7 +16,9 @@ import pytest
 
 from adapters import Adapted, Event, Lookups
 from adapters.files import load_file
+from gateway.store.delivery_records import State
 from tests.adapters.support import NOW
+from tests.vendors import all_mapped, states_of
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "mappings" / "generic.md").read_text("utf-8")
@@ -89,6 +91,5 @@ async def test_the_program_of_the_page_sends_an_event_that_becomes_a_statement(
 
         assert "'duplicate': False" in await asyncio.to_thread(run)
         assert "'duplicate': True" in await asyncio.to_thread(run)
-        while any(state == "received" for _, state in await gateway.store.deliveries.counts()):
-            await asyncio.sleep(0.01)
-        assert [state for _, state in await gateway.store.deliveries.counts()] == ["done"]
+        await all_mapped(gateway.store)
+        assert await states_of(gateway.store) == [State.DONE]

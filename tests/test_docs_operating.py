@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from gateway.cli import main
 from tests.gateway import settings_for
-from tests.vendors import acme_item, mappings_folder, post_acme, vendor_secrets
+from tests.vendors import acme_item, all_mapped, mappings_folder, post_acme, vendor_secrets
 
 __all__ = ["mappings_folder", "vendor_secrets"]
 
@@ -47,8 +47,7 @@ async def test_the_commands_of_both_pages_work(
     async with serve(hooks__mappings=str(folder)) as gateway:
         await post_acme(gateway.http(), acme_item("1"))
         await post_acme(gateway.http(), acme_item("2", type="new"))
-        while ("acme", "received") in await gateway.store.deliveries.counts():
-            await asyncio.sleep(0.01)
+        await all_mapped(gateway.store)
         environment = {
             "XAPI_GATEWAY__MONGO__URI": mongo_uri,
             "XAPI_GATEWAY__MONGO__DATABASE": gateway.settings.mongo.database,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.gateway import KEY, create_credential
-from tests.vendors import ZOOM_SECRET, vendor_secrets
+from tests.vendors import ZOOM_SECRET, all_mapped, vendor_secrets
 
 __all__ = ["vendor_secrets"]
 
@@ -54,8 +54,7 @@ async def test_every_command_of_the_page_works_in_its_order(
         outputs: list[str] = []
         for command in COMMANDS:
             outputs.append(await asyncio.to_thread(run, command, tmp_path, gateway.url))
-            while any(state == "received" for _, state in await gateway.store.deliveries.counts()):
-                await asyncio.sleep(0.01)
+            await all_mapped(gateway.store)
     ready, handshake, first, second, became, explained, replayed = outputs
     assert '"adapter":"zoom","ready":true' in ready
     assert "encryptedToken" in handshake

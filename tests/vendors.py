@@ -13,7 +13,11 @@ from typing import Any
 import pytest
 
 from gateway.resources import mappings_dir
+from gateway.store.deliveries import DeliveryFilter
+from gateway.store.delivery_records import State
+from gateway.store.store import Store
 from tests.gateway import Http, Reply
+from tests.waiting import until
 
 ZOOM_SECRET = "zoom-secret-of-the-tests"
 ACME_SECRET = "acme-secret-of-the-tests"
@@ -109,3 +113,17 @@ def mappings_folder(tmp_path: Path, vendor_secrets: None) -> Callable[..., Path]
         return folder
 
     return write
+
+
+async def states_of(store: Store) -> list[State]:
+    """The states of all deliveries, the newest first."""
+    return [one.state for one in await store.deliveries.list(DeliveryFilter(), limit=10_000)]
+
+
+async def all_mapped(store: Store) -> None:
+    """Wait until no delivery waits to be mapped."""
+
+    async def none_waits() -> bool:
+        return State.RECEIVED not in await states_of(store)
+
+    await until(none_waits)

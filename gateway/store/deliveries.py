@@ -323,13 +323,6 @@ class Deliveries:
         )
         return {row["_id"]: row["count"] async for row in groups}
 
-    async def counts(self) -> dict[tuple[str, str], int]:
-        """How many deliveries there are by (adapter, state)."""
-        groups = await self._collection.aggregate(
-            [{"$group": {"_id": {"adapter": "$adapter", "state": "$state"}, "count": {"$sum": 1}}}]
-        )
-        return {(row["_id"]["adapter"], row["_id"]["state"]): row["count"] async for row in groups}
-
 
 def _finishing(result: Finished, now: dt.datetime) -> UpdateOne:
     values: dict[str, Any] = {

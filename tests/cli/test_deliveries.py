@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import main
 from tests.gateway import Gateway
-from tests.vendors import acme_item, mappings_folder, post_acme, vendor_secrets
+from tests.vendors import acme_item, all_mapped, mappings_folder, post_acme, vendor_secrets
 
 __all__ = ["mappings_folder", "vendor_secrets"]
 
@@ -27,8 +27,7 @@ async def gateway(serve: Callable[..., Any], mappings_folder: Callable[..., Path
 
 
 async def settled(gateway: Gateway) -> None:
-    while ("acme", "received") in await gateway.store.deliveries.counts():
-        await asyncio.sleep(0.01)
+    await all_mapped(gateway.store)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from gateway.store.connection import Server
 from gateway.store.credentials import Credential
 from gateway.store.indexing import IndexChange
 from tests.gateway import settings_for
-from tests.vendors import acme_item, mappings_folder, post_acme, vendor_secrets
+from tests.vendors import acme_item, all_mapped, mappings_folder, post_acme, vendor_secrets
 
 __all__ = ["mappings_folder", "vendor_secrets"]
 
@@ -36,8 +36,7 @@ async def test_it_says_what_is_well_and_what_waits_for_somebody(
         await gateway.client("owned", "all")
         await post_acme(gateway.http(), acme_item("bad", score="many"))
         await post_acme(gateway.http(), acme_item("good"))
-        while ("acme", "received") in await gateway.store.deliveries.counts():
-            await asyncio.sleep(0.01)
+        await all_mapped(gateway.store)
         registrations = gateway.store.client[gateway.store.name]["registrations"]
         await registrations.drop_index("by_course")
         environment = {

@@ -17,7 +17,7 @@ from gateway.store.delivery_records import State
 from gateway.store.embedded import EmbeddedMongo
 from gateway.store.store import Store
 from tests.process import GatewayProcess, gateway_process
-from tests.vendors import ACME, ACME_SECRET, acme_headers, acme_item
+from tests.vendors import ACME, ACME_SECRET, acme_headers, acme_item, all_mapped
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
@@ -102,8 +102,7 @@ async def test_ten_thousand_deliveries_are_stored_exactly_once_however_often_the
             {"due": {"$exists": True}}, [{"$set": {"due": "$received"}}]
         )
         with gateway_process(data, environment=environment):
-            while any(state == State.RECEIVED for _, state in await store.deliveries.counts()):
-                await asyncio.sleep(0.1)
+            await all_mapped(store)
         courses = Counter(
             [
                 row["statement"]["object"]["id"].rpartition("/")[2]

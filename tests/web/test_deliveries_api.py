@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from tests.gateway import Gateway, Http
-from tests.vendors import acme_headers, acme_item, mappings_folder, post_acme, vendor_secrets
+from tests.vendors import acme_headers, acme_item, mappings_folder, post_acme, states_of, vendor_secrets
 
 __all__ = ["mappings_folder", "vendor_secrets"]
 
@@ -131,7 +131,7 @@ async def test_explain_shows_rules_fields_and_what_was_not_read(gateway: Gateway
     assert [rule["applies"] for rule in first["rules"]] == [True, False]
     assert first["problems"] == []
     assert second["problems"][0]["path"] == "[0].result.score.raw"
-    assert await gateway.store.deliveries.counts() == {}
+    assert await states_of(gateway.store) == []
 
 
 async def test_explain_says_that_a_batch_is_empty(api: Http) -> None:

@@ -24,7 +24,7 @@ from gateway.web.outgoing import HttpFetcher
 from tests.adapters.test_receive_keys import KEY as ISSUER_KEY
 from tests.adapters.test_receive_keys import encoded, token
 from tests.gateway import Gateway, Reply, create_credential
-from tests.vendors import mappings_folder, vendor_secrets
+from tests.vendors import mappings_folder, states_of, vendor_secrets
 
 __all__ = ["mappings_folder", "vendor_secrets"]
 
@@ -168,7 +168,7 @@ async def test_without_the_issuers_keys_the_vendor_is_asked_to_come_again(
     async with serve(hooks__mappings=str(folder)) as gateway:
         reply = await post(gateway)
         assert (reply.status, reply.headers["Retry-After"]) == (503, "60")
-        assert await gateway.store.deliveries.counts() == {}
+        assert await states_of(gateway.store) == []
 
 
 async def test_a_vendor_pushes_with_the_token_that_it_got_from_us(

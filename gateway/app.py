@@ -161,7 +161,7 @@ def make_runner(app: web.Application, settings: Settings) -> web.AppRunner:
         Manners(head_timeout=settings.limits.head_timeout, headers=headers),
         access_log=None,
         handle_signals=False,
-        shutdown_timeout=settings.server.shutdown_grace,
+        shutdown_timeout=settings.server.shutdown_grace or 0.01,  # to aiohttp, 0 is for ever
         keepalive_timeout=settings.limits.idle_timeout,
     )
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 
-from aiohttp import StreamReader, web
+from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_exceptions import BadHttpMessage
 
-from gateway.errors import BadRequest, TooLarge, TooSlow
+from gateway.errors import BadRequest, TooLarge, TooSlow, UnsupportedMediaType
 from gateway.keys import SETTINGS
+from gateway.xapi.findings import shown
+
+# What aiohttp undoes while it reads; anything else it leaves as it came, and nobody could read it later.
+_CODINGS = frozenset(["", "identity", "gzip", "deflate"])
 
 
 class Pace:
@@ -36,10 +40,20 @@ class Pace:
         )
 
 
-async def read_body(request: web.Request, *, limit: int) -> bytes:
+def unknown_coding(coding: str = "") -> UnsupportedMediaType:
+    """The error for a body in a coding that cannot be undone here (RFC 9110 8.4)."""
+    held = f"holds {shown(coding)}" if coding else "is not known here"
+    return UnsupportedMediaType(f"Content-Encoding {held}; expected gzip, deflate, or none")
+
+
+async def read_body(request: web.Request, *, limit: int, any_coding: bool = False) -> bytes:
     """The whole body. Raises TooLarge beyond `limit` bytes (after decompression), TooSlow as the settings
-    say, and BadRequest when it breaks off.
+    say, and BadRequest when it breaks off. In a coding that is unknown it is refused or, with `any_coding`,
+    left as it came.
     """
+    coding = request.headers.get(hdrs.CONTENT_ENCODING, "")
+    if not any_coding and coding.lower() not in _CODINGS:
+        raise unknown_coding(coding)
     announced = request.content_length
     if announced is not None and announced > limit:
         raise TooLarge(f"the body has {announced} bytes; at most {limit} are taken here")

@@ -18,11 +18,12 @@ from typing import Any
 
 import structlog
 from aiohttp import StreamReader, web
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, ContentEncodingError, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
 from gateway.errors import AddressTooLong, BadRequest, GatewayError, HeadTooLarge, TooSlow
+from gateway.web.bodies import unknown_coding
 from gateway.web.errors import error_response
 
 log = structlog.get_logger(__name__)
@@ -157,6 +158,8 @@ class _Connection(web.RequestHandler):
 def _as_error(exc: BaseException | None, message: str, begun: bytes) -> GatewayError:
     if isinstance(exc, GatewayError):
         return exc
+    if isinstance(exc, ContentEncodingError):
+        return unknown_coding()
     if isinstance(exc, LineTooLong):
         limit = exc.args[1]
         if b"\n" in begun:

@@ -45,7 +45,7 @@ async def receive(request: web.Request) -> web.Response:
     adapter = receiving.adapter(request.match_info["adapter"])
     receiving.admit(adapter, lambda: _remote(request))
     try:
-        body = await read_body(request, limit=receiving.largest_body(adapter))
+        body = await read_body(request, limit=receiving.largest_body(adapter), any_coding=True)
     except TooLarge as error:
         receiving.note_refused(adapter.name, error.message)
         raise

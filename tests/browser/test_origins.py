@@ -59,7 +59,7 @@ async def origin(page: Page) -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_get("/", empty)
-    runner = web.AppRunner(app, shutdown_timeout=0)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

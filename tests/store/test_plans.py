@@ -112,7 +112,6 @@ async def test_rare_deliveries_are_found_without_reading_the_others(
     database: AsyncDatabase[dict[str, Any]], store: Store, plans: Plans
 ) -> None:
     rows = [delivery(number) for number in range(MANY)]
-
     again = Replay(id=uuid4())
     for row in rows:
         row["conflict"] = False

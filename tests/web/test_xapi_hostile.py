@@ -214,14 +214,51 @@ async def test_compressed_bodies_are_taken_and_bombs_are_not(serve: Serve) -> No
                 "/statements", data=packed, headers=JSON | {"Content-Encoding": coding}
             )
             assert reply.status == 200, reply.body
-        bomb = gzip.compress(b" " * 100 * 2**20, 9)
+        spaces = b" " * 100 * 2**20
+        bomb, raw = gzip.compress(spaces, 9), zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
         assert len(bomb) < 200_000
-        headers = JSON | {"Content-Encoding": "gzip"}
-        refused(await gateway.lrs.post("/statements", data=bomb, headers=headers), 413)
+        bombs = [("gzip", bomb), ("deflate", zlib.compress(spaces, 9))]
+        bombs.append(("deflate", raw.compress(spaces) + raw.flush()))
+        for coding, packed in bombs:
+            headers = JSON | {"Content-Encoding": coding}
+            refused(await gateway.lrs.post("/statements", data=packed, headers=headers), 413)
+            for method in ("PUT", "POST"):
+                reply = await gateway.lrs(method, "/activities/state", DOCUMENT, data=packed, headers=headers)
+                refused(reply, 413)
+        assert (await gateway.lrs.get("/activities/state", DOCUMENT)).status == 404
         for broken in (bomb[:50], b"no gzip", gzip.compress(body)[:-60]):
             framing = ("Content-Encoding: gzip", f"Content-Length: {len(broken)}")
             request = head("POST /xapi/statements", "Content-Type: application/json", *framing)
             assert (await gateway.raw(request + broken)).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_codings_that_cannot_be_undone_are_refused_and_nothing_is_stored(gateway: Gateway) -> None:
+    twice = gzip.compress(gzip.compress(statement("1")))
+    for coding in ("br", "zstd", "compress", "gzip, gzip", "utf-8"):
+        headers = JSON | {"Content-Encoding": coding}
+        for method, path, params in (("POST", "/statements", ()), ("PUT", "/activities/state", DOCUMENT)):
+            reply = await gateway.lrs(method, path, params, data=twice, headers=headers)
+            message = refused(reply, 415)
+            assert "Content-Encoding" in message
+            assert "expected gzip, deflate, or none" in message
+    assert (await gateway.lrs.get("/activities/state", DOCUMENT)).status == 404
+    plain = JSON | {"Content-Encoding": "identity"}
+    assert (await gateway.lrs.post("/statements", data=statement("1"), headers=plain)).status == 200
+
+
+async def test_nesting_without_end_is_refused_wherever_json_is_read(gateway: Gateway) -> None:
+    for deep in (b"[" * 10**6 + b"]" * 10**6, b'{"a":' * 10**6 + b"1" + b"}" * 10**6, b"[" * 10**6):
+        assert "recursion" in refused(await gateway.lrs.post("/statements", data=deep, headers=JSON))
+        for method in ("PUT", "POST"):
+            reply = await gateway.lrs(method, "/activities/state", DOCUMENT, data=deep, headers=JSON)
+            assert "recursion" in refused(reply)
+    assert (await gateway.lrs.get("/activities/state", DOCUMENT)).status == 404
+    api = gateway.lrs.at(f"{gateway.url}/api/v1")
+    for path in ("/registrations", "/deliveries/replay"):
+        reply = await api.post(path, data=b"[" * 400_000 + b"]" * 400_000, headers=JSON)
+        assert (reply.status, "recursion" in reply.error["message"]) == (400, True)
+    agent = "[" * 2000
+    refused(await gateway.lrs.get("/statements", {"agent": agent}))
 
 
 async def test_a_client_that_pauses_for_too_long_is_answered(serve: Serve) -> None:

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import Any
 
 from gateway.xapi.versions import Version
 from tests.gateway import VERSION_HEADER, Gateway
 from tests.xapi.examples import minimal
 
-SECONDS = 10.0
+REQUESTS = 5000
 PATHS = [
     "statements",
     "activities/state",
@@ -124,9 +123,7 @@ def mutated(chance: random.Random) -> Any:
 
 async def test_no_request_is_answered_with_an_error_of_the_server(gateway: Gateway) -> None:
     chance = random.Random(20240229)
-    ends = time.monotonic() + SECONDS
-    answered = 0
-    while time.monotonic() < ends:
+    for _ in range(REQUESTS):
         lrs = chance.choice([gateway.lrs, gateway.lrs1])
         params = [
             (chance.choice(NAMES), chance.choice(VALUES)) for _ in range(chance.choice([0, 1, 1, 2, 3, 4]))
@@ -143,5 +140,3 @@ async def test_no_request_is_answered_with_an_error_of_the_server(gateway: Gatew
             del headers["Expect"]
         reply = await lrs(method, f"/{path}", params, headers=headers, **request)
         assert reply.status < 500, (method, path, params, headers, request)
-        answered += 1
-    assert answered > 50

@@ -11,8 +11,10 @@ import click
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json, print_table
-from gateway.services.access import LIMITABLE, Scope
+from gateway.errors import Invalid
+from gateway.services.access import Scope
 from gateway.services.bootstrap import new_key, new_secret
+from gateway.services.credentials import check_rows
 from gateway.services.services import utc_now
 from gateway.settings import Settings
 from gateway.store.credentials import Credential, Credentials
@@ -164,11 +166,10 @@ def _rows(scopes: tuple[str, ...], **parts: tuple[str, ...]) -> RowFilter | None
         rows = RowFilter(**parts)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-    if rows and (beyond := [scope for scope in scopes if scope not in LIMITABLE]):
-        raise click.BadParameter(
-            f"the scope {', '.join(beyond)} reaches beyond statements, so it cannot be combined with "
-            f"--may-read; {', '.join(sorted(LIMITABLE))} can"
-        )
+    try:
+        check_rows(scopes, rows)
+    except Invalid as error:
+        raise click.BadParameter(error.message) from None
     return rows or None
 
 

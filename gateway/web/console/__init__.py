@@ -19,11 +19,14 @@ from gateway.web.console import (
     connect,
     course_actions,
     courses,
+    credentials,
     deliveries,
     home,
+    people,
     registrations,
     sign_in,
     statements,
+    system,
 )
 from gateway.web.console.rendering import static
 from gateway.web.console.visits import Handler, Visit, visited
@@ -74,6 +77,16 @@ ROUTES: Sequence[Route] = (
     Route("POST", "/registrations/{registration}/waive", Right.RUN_COURSES, registrations.waive),
     Route("GET", "/sessions/{session}", Right.READ_COURSES, registrations.session),
     Route("POST", "/sessions/{session}/abandon", Right.RUN_COURSES, registrations.abandon),
+    Route("GET", "/credentials", Right.READ_CREDENTIALS, credentials.index),
+    Route("POST", "/credentials", Right.MANAGE_CREDENTIALS, credentials.create),
+    Route("POST", "/credentials/rotate", Right.MANAGE_CREDENTIALS, credentials.rotate),
+    Route("POST", "/credentials/revoke", Right.MANAGE_CREDENTIALS, credentials.revoke),
+    Route("GET", "/people", Right.MANAGE_PEOPLE, people.index),
+    Route("POST", "/people", Right.MANAGE_PEOPLE, people.create),
+    Route("POST", "/people/link", Right.MANAGE_PEOPLE, people.link),
+    Route("POST", "/people/disable", Right.MANAGE_PEOPLE, people.disable),
+    Route("POST", "/people/enable", Right.MANAGE_PEOPLE, people.enable),
+    Route("GET", "/system", Right.READ_SYSTEM, system.show),
     Route("POST", "/sign-out", Right.HOME, sign_in.leave),
 )
 

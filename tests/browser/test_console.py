@@ -38,7 +38,7 @@ _BARRIERS = """() => {
     }
   }
   const regions = all("[role=region], section[aria-labelledby]").map(name);
-  for (const one of regions.filter((one, at) => regions.indexOf(one) !== at)) found.push("region twice: " + one);
+  for (const one of regions.filter((each, at) => regions.indexOf(each) !== at)) found.push("twice: " + one);
   const levels = all("h1, h2, h3, h4, h5, h6").map((heading) => Number(heading.tagName[1]));
   if (levels[0] !== 1 || levels.lastIndexOf(1) !== 0) found.push("not one h1 first: " + levels);
   if (levels.some((level, at) => at && level > levels[at - 1] + 1)) found.push("a heading skips: " + levels);

@@ -113,4 +113,4 @@ async def test_the_system_says_what_is_well_and_hides_secrets(serve: Serve) -> N
     assert re.search(r"limits\.max_body 1MiB default", shown)
     assert "indexes of main ok" in shown
     assert re.search(r"database ok MongoDB [\d.]+ ", shown)
-    assert re.search(r"zoom not ready 1 [0-9a-f]{12}", shown)
+    assert re.search(r"zoom not set up 1 [0-9a-f]{12}", shown)

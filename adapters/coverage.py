@@ -50,6 +50,8 @@ def _beside(mapping: Mapping) -> Iterator[Callable[[Scope], object]]:
     yield from (entry.key for entry in mapping.directories)
     yield from (recall.wanted for recall in mapping.recalls)
     yield from (one.fact for one in mapping.remembers)
+    if mapping.fetch_back is not None:
+        yield mapping.fetch_back.wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

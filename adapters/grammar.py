@@ -45,6 +45,16 @@ RECALL: Model = {
     "at": Key("value", "Takes the fact that held then; the newest one when not given."),
     "defer": Key("duration", "How long an event may wait for the fact before it is mapped without it."),
 }
+FETCH_BACK: Model = {
+    "connection": Key(
+        "name", "One of the gateway's hooks.connections, which has URL and secrets.", required=True
+    ),
+    "path": Key("text", "Path below its base_url; what `${ }` inserts is percent-encoded.", required=True),
+    "when": Key("expression", "Fetches only when this holds."),
+    "optional": Key(
+        "boolean", "Without that connection `fetched` is absent, instead of the adapter not being ready."
+    ),
+}
 PRIVACY: Model = {
     "drop": Key("list", "Paths removed from the stored copy and hidden from rules."),
     "mask": Key("list", "Paths overwritten in the stored copy and for rules."),
@@ -114,6 +124,7 @@ MAPPING: Model = {
     "directory": Key("named blocks", "Entries looked up before mapping.", model=DIRECTORY),
     "remember": Key("blocks", "Facts that later events need.", model=REMEMBER),
     "recall": Key("named blocks", "Facts of earlier events, as remembered.NAME.", model=RECALL),
+    "fetch_back": Key("block", "What thin notices leave out, as `fetched`.", model=FETCH_BACK),
     "privacy": Key("block", "What is not kept.", model=PRIVACY),
     "vocabulary": Key("block", "Further words for verbs and types.", model=VOCABULARY),
     "provenance": Key("boolean", "Whether statements say where they come from; true by default."),

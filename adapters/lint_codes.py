@@ -171,6 +171,13 @@ CODES: dict[str, Code] = {
     "R204": Code("too large a fact", "`remember:` keeps a few fields, not payloads."),
     "R301": Code("an unknown person", "`unresolved: reject` says so."),
     "R302": Code("an unknown entry", "`on_missing: fail` says so."),
+    "R303": Code(
+        "a path that cannot be fetched", "A part of `fetch_back.path` is absent, or would lead elsewhere."
+    ),
+    "R304": Code(
+        "nothing was fetched",
+        "Tests and commands fetch nothing: give `fetched:` in the case, or `--fetched`.",
+    ),
     "W401": Code("a repaired value", "Such as a score above its maximum or a negative duration."),
     "W402": Code("no timestamp", "The time of receipt was used."),
     "W403": Code("a fact that could not be remembered", "Later events will not find it."),

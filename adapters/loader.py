@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from adapters import fetch_back
 from adapters.expressions.environment import (
     MAPPING_NAMES,
     REQUEST_NAMES,
@@ -108,8 +109,11 @@ class _Loader:
         self.files = files
         self.collected = Collected()
         self.templates = Templates(shared.fragments)
-        batched = "batch" in self.block.block("receive")
-        names = MAPPING_NAMES if batched else MAPPING_NAMES - {"item"}
+        names = MAPPING_NAMES
+        if "batch" not in self.block.block("receive"):
+            names -= {"item"}
+        if "fetch_back" not in self.block:
+            names -= {"fetched"}
         self.env = Env(
             collected=self.collected,
             names=names - {"parent"},
@@ -170,6 +174,9 @@ class _Loader:
             directories=directories[0],
             remembers=self.remembers(),
             recalls=recalls,
+            fetch_back=fetch_back.load(
+                self.block.block("fetch_back"), self.templates, self.event_env(_PERSON_NAMES)
+            ),
             index=RuleIndex(tuple(rules)),
             all_rules=self.block.text("mode", "first") == "all",
             reads=tuple(self.collected.reads),
@@ -299,8 +306,7 @@ class _Loader:
     # -- people, directories, variables
 
     def identities(self) -> dict[str, Identity]:
-        names = _PERSON_NAMES if "item" in self.env.names else _PERSON_NAMES - {"item"}
-        env = replace(self.env, names=frozenset(names))
+        env = self.event_env(_PERSON_NAMES | {"fetched"})
         own = self.source.get("home_page", "")
         found: dict[str, Identity] = {}
         block = self.block.block("identity")
@@ -404,8 +410,11 @@ class _Loader:
 
     def facts_env(self) -> Env:
         """Facts are about the event alone: they are computed before anything else is known."""
-        names = _PERSON_NAMES if "item" in self.env.names else _PERSON_NAMES - {"item"}
-        return replace(self.env, names=frozenset(names))
+        return self.event_env(_PERSON_NAMES | {"fetched"})
+
+    def event_env(self, names: frozenset[str]) -> Env:
+        """The environment of what is computed before rules run."""
+        return replace(self.env, names=names & self.env.names)
 
     def condition(self, one: Block, env: Env) -> Closure | None:
         when = one.get("when")
@@ -430,7 +439,8 @@ class _Loader:
             message = "store_raw: keep stores what is hidden below; only rules do not see it"
             self.report(block.place("store_raw").lint("W317", message))
         return Privacy(
-            hidden=hidden,
+            hidden=tuple(one for one in hidden if one.root == "body"),
+            fetched=tuple(one for one in hidden if one.root == "fetched"),
             store_raw=store_raw,  # type: ignore[arg-type]
             raw_for=_seconds(block, "raw_for"),
         )
@@ -452,11 +462,14 @@ class _Loader:
                         node.place.lint("E111", "a path, or { path, for_identity_only: true }, is wanted")
                     )
                     continue
-                keys = hidden_path(path)
-                if isinstance(keys, Lint):
-                    self.report(keys)
-                else:
-                    found.append(Hidden(keys, action, only, kind or keys[-1]))
+                read = hidden_path(path)
+                if isinstance(read, Lint):
+                    self.report(read)
+                    continue
+                root, keys = read
+                if root not in self.env.names:
+                    self.report(path.place.lint("E111", "`fetched` needs `fetch_back:`"))
+                found.append(Hidden(keys, action, only, kind or keys[-1], root))
         return tuple(found)
 
     def hidden_reads(self) -> list[Lint]:
@@ -466,7 +479,7 @@ class _Loader:
         for read in self.collected.reads:
             for one in dropped:
                 keys = tuple(map(str, read.keys))
-                if read.root == "body" and keys[: len(one.keys)] == one.keys:
+                if read.root == one.root and keys[: len(one.keys)] == one.keys:
                     message = f"{one.shown} is dropped by `privacy:`, so this is always absent"
                     lints.append(read.place.lint("W316", message))
         return lints

@@ -13,6 +13,7 @@ from typing import Any
 from adapters.expressions.environment import Branch, Closure, PayloadPath, Read
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
+from adapters.fetch_back import FetchBack, Wish
 from adapters.functions.times import rfc3339
 from adapters.identity import Identity, Undecided
 from adapters.lints import Lint
@@ -97,6 +98,7 @@ class Mapping:
     directories: tuple[DirectoryEntry, ...]
     remembers: tuple[Remember, ...]
     recalls: tuple[Recall, ...]
+    fetch_back: FetchBack | None
     index: RuleIndex
     all_rules: bool
     reads: tuple[Read, ...]
@@ -237,6 +239,37 @@ class Mapping:
         elif plan.mix_in_body:
             event_id = f"{event_id}:{whole_hash()[:16]}"
         return event_id
+
+    def wish(self, event: Event) -> Wish | Failed | None:
+        """What has to be fetched before an event is resolved and adapted; None for nothing."""
+        if self.fetch_back is None:
+            return None
+        try:
+            return self.fetch_back.wish(self.scope(event, _NOBODY))
+        except EvaluationError as error:
+            return self._failed(error, None, event.index)
+
+    def answered(self, event: Event, answer: Any, key: bytes = b"") -> Event | Failed:
+        """An event with the answer that somebody gives beforehand, where it wants one: for tests and commands."""
+        wish = self.wish(event)
+        if not isinstance(wish, Wish):
+            return wish or event
+        if answer is not None:
+            return self.supplied(event, self.kept_fetched(answer, key), key)
+        assert self.fetch_back is not None
+        if self.fetch_back.optional:
+            return event
+        message = f"`fetched` is not given; the event wants GET {wish.path} of connection {wish.connection}"
+        return Failed(problems=(self.fetch_back.place.lint("R304", message),), index=event.index)
+
+    def kept_fetched(self, answer: Any, key: bytes = b"") -> Any:
+        """The copy of what was fetched that may be kept, and that `supplied` takes."""
+        return redact(answer, [one for one in self.privacy.fetched if not one.for_identity_only], key)
+
+    def supplied(self, event: Event, kept: Any, key: bytes = b"") -> Event:
+        """An event with what was fetched for it."""
+        shown = redact(kept, [one for one in self.privacy.fetched if one.for_identity_only], key)
+        return replace(event, fetched=shown, whole_fetched=kept)
 
     def wanted(self, event: Event) -> Wanted:
         """What the directory should be asked before `adapt`; what cannot be computed is left out."""
@@ -397,11 +430,13 @@ class Mapping:
         """What the expressions of this mapping see of an event."""
         scope = Scope()
         scope.body, scope.item, scope.index = event.body, event.item, event.index
+        scope.fetched = event.fetched
         scope.headers, scope.query = dict(event.headers), dict(event.query)
         scope.event_id, scope.received_at = event.event_id, event.received_at
         scope.source, scope.lookups = self.source, lookups
-        if event.whole_body is not event.body:
+        if event.whole_body is not event.body or event.whole_fetched is not event.fetched:
             private = Scope()
+            private.fetched = event.whole_fetched
             private.body, private.item, private.index = event.whole_body, event.whole_item, event.index
             private.headers, private.query, private.source = scope.headers, scope.query, scope.source
             private.event_id, private.received_at = scope.event_id, scope.received_at

@@ -90,8 +90,8 @@ class Answered:
 class Event:
     """One thing that happened: a whole delivery, or the item of a batch that has this `index`.
 
-    `body` and `item` are without what `privacy:` hides; `whole_body` and `whole_item` are what
-    identities see.
+    `body`, `item` and `fetched` are without what `privacy:` hides; `whole_body`, `whole_item` and
+    `whole_fetched` are what identities see.
     """
 
     event_id: str
@@ -100,6 +100,8 @@ class Event:
     item: Any
     whole_body: Any
     whole_item: Any
+    fetched: Any = None
+    whole_fetched: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     received_at: str

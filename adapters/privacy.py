@@ -23,7 +23,8 @@ STORE_RAW: tuple[StoreRaw, ...] = ("keep", "redacted", "hash-only", "none")
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """One path below `body`; `*` stands for every element or key. Identities may still see it if so said.
+    """One path below `body` or `fetched`; `*` stands for every element or key. Identities may still see it if
+    so said.
 
     `kind` goes into a pseudonym: an identity's candidate of the same kind and value has the same one.
     """
@@ -32,21 +33,24 @@ class Hidden:
     action: Action
     for_identity_only: bool = False
     kind: str = ""
+    root: str = "body"
 
     @property
     def shown(self) -> str:
-        return "body." + ".".join(self.keys)
+        return ".".join((self.root, *self.keys))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Privacy:
-    """The `privacy:` block. `raw_for` is in seconds, None leaves it to the gateway's settings.
+    """The `privacy:` block: what is hidden of payloads, and of what is `fetched` for them. `raw_for` is in
+    seconds, None leaves it to the gateway's settings.
 
     `keep` stores requests as they came, `redacted` without what is hidden; `hash-only` forgets the body once
     the delivery is resolved, `none` the headers and the query as well.
     """
 
     hidden: tuple[Hidden, ...] = ()
+    fetched: tuple[Hidden, ...] = ()
     store_raw: StoreRaw = "redacted"
     raw_for: int | None = None
 
@@ -56,14 +60,14 @@ class Privacy:
         return any(one.for_identity_only for one in self.hidden)
 
 
-def hidden_path(node: ScalarNode) -> Keys | Lint:
-    """Read `body.a.*.b` or `body.a[*].b`."""
+def hidden_path(node: ScalarNode) -> tuple[str, Keys] | Lint:
+    """Read `body.a.*.b` or `fetched.a[*].b`: the root, and the keys below it."""
     written = node.text.replace("[*]", ".*").replace("[", ".").replace("]", "")
     root, *keys = written.split(".")
-    if root != "body" or not keys or not all(keys):
-        message = f"a path below body is wanted, such as body.user.phone, got {node.text!r}"
+    if root not in ("body", "fetched") or not keys or not all(keys):
+        message = f"a path below body or fetched is wanted, such as body.user.phone, got {node.text!r}"
         return node.place.lint("E111", message)
-    return tuple(keys)
+    return root, tuple(keys)
 
 
 def redact(

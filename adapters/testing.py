@@ -30,7 +30,7 @@ from adapters.outcomes import (
     Unmatched,
 )
 from adapters.signing import CannotSign, sample_known, sample_secret, sign, unsigned
-from adapters.yaml_source import ListNode, MapNode, Place, ScalarNode, plain, read_yaml
+from adapters.yaml_source import ListNode, MapNode, Node, Place, ScalarNode, plain, read_yaml
 
 RECEIVED_AT = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 URL = "https://gateway.example.org/hooks/"
@@ -55,6 +55,7 @@ CASE: Model = {
     "remove": Key("texts", "Paths that are taken out."),
     "directory": Key("map", "learners: { 'kind:value': account }, and entries of other sets by key."),
     "remembered": Key("map", "Facts of earlier events: sets of keys with their facts."),
+    "fetched": Key("value", "What `fetch_back:` brings for every event; a file, or the JSON itself."),
     "headers": Key("map", "Request headers."),
     "query": Key("map", "Query parameters."),
     "received_at": Key("text", "When the request arrived."),
@@ -141,26 +142,47 @@ def payload_of(case: Block, read: Callable[[str], str | None]) -> Any:
     node = case.get("payload")
     if node is None:
         raise _CaseError("the case has no payload")
+    return _changed(case, _given(node, read), node, "body")
+
+
+def fetched_of(case: Block, read: Callable[[str], str | None]) -> Any:
+    """What a case has fetched, with its changes applied; None where it is not given."""
+    node = case.get("fetched")
+    return None if node is None else _changed(case, _given(node, read), node, "fetched")
+
+
+def _given(node: Node, read: Callable[[str], str | None]) -> Any:
+    """JSON of a file beside the tests, or as it is written."""
     if isinstance(node, ScalarNode) and isinstance(node.value, str):
         found = read(node.text)
         if found is None:
             raise _CaseError(f"there is no payload file {node.text!r}")
         try:
-            payload = json.loads(found)
+            return json.loads(found)
         except ValueError as error:
             raise _CaseError(f"{node.text} is not JSON: {error}") from None
-    else:
-        payload = plain(node)
+    return plain(node)
+
+
+def _changed(case: Block, value: Any, node: Node, root: str) -> Any:
+    """What a case starts from with its `set:` and `remove:` applied, as far as they are about this root."""
     changes = plain(case.get("set") or MapNode(place=node.place, items={}, keys={}))
-    for path, value in changes.items():
-        payload = changed(payload, _keys(path), value, remove=False)
+    for path, new in changes.items():
+        if _root(path) == root:
+            value = changed(value, _keys(path), new, remove=False)
     for path in case.texts("remove"):
-        payload = changed(payload, _keys(path), None, remove=True)
-    return payload
+        if _root(path) == root:
+            value = changed(value, _keys(path), None, remove=True)
+    return value
+
+
+def _root(path: str) -> str:
+    return "fetched" if path.startswith(("fetched.", "fetched[")) else "body"
 
 
 def _keys(path: str) -> list[str]:
-    return path.replace("[", ".").replace("]", "").removeprefix("body").strip(".").split(".")
+    steps = path.replace("[", ".").replace("]", "")
+    return steps.removeprefix(_root(path)).strip(".").split(".")
 
 
 def changed(value: Any, keys: list[str], new: Any, *, remove: bool) -> Any:
@@ -312,9 +334,11 @@ class _Case:
     def outcomes(self, payload: Any) -> list[Outcome]:
         headers = tuple((key, str(value)) for key, value in self.plain("headers").items())
         query = tuple((key, str(value)) for key, value in self.plain("query").items())
-        lookups = self.lookups()
+        lookups, fetched = self.lookups(), fetched_of(self.block, self.read)
         found: list[Outcome] = []
         for event in self.mapping.events(payload, headers, query, self.received_at(), key=PSEUDONYM_KEY):
+            if isinstance(event, Event):
+                event = self.mapping.answered(event, fetched, PSEUDONYM_KEY)
             outcome = self.mapping.adapt(event, lookups) if isinstance(event, Event) else event
             if isinstance(event, Event) and self.observed is not None:
                 self.observed.watch(self.mapping, event, lookups)

@@ -49,7 +49,7 @@ from adapters.functions.registry import FUNCTIONS, Function
 from adapters.lints import suggest
 from adapters.yaml_source import Place, ScalarNode
 
-PAYLOAD_ROOTS = frozenset({"body", "item", "headers", "query"})
+PAYLOAD_ROOTS = frozenset({"body", "fetched", "item", "headers", "query"})
 _MEMBERS = frozenset({"vars", "identity", "directory", "remembered"})
 
 
@@ -147,6 +147,8 @@ class _Compiler:
     def unknown_name(self, name: str, known: list[str]) -> str:
         if name == "item" and not self.env.receiving:
             return "`item` needs `receive.batch`, which splits a delivery into items"
+        if name == "fetched" and not self.env.receiving:
+            return "`fetched` needs `fetch_back:`, which says what is fetched for an event"
         if name == "parent":
             return "`parent` is the first statement of a rule: only later statements of that rule can use it"
         if name in self.env.variables:

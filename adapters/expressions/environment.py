@@ -24,6 +24,7 @@ NAMES = {
     "identity": "the agents that `identity:` defines: `identity.learner`",
     "directory": "the entries that `directory:` looks up: `directory.course.title`",
     "remembered": "facts of earlier events that `recall:` looks up: `remembered.meeting`",
+    "fetched": "what `fetch_back:` brought for this event: `fetched.data.badge`",
     "parent": "the first statement of the rule, for later ones: `parent.id`",
     "headers": "request headers, names in any case: `headers['X-Event']`",
     "query": "parameters of the request's URL",

@@ -23,6 +23,7 @@ class Scope:
     __slots__ = (
         "body",
         "event_id",
+        "fetched",
         "headers",
         "index",
         "item",
@@ -52,6 +53,7 @@ class Scope:
     def __init__(self) -> None:
         self.body: Any = None
         self.item: Any = None
+        self.fetched: Any = None
         self.private: Scope = self
         self.index: int | None = None
         self.headers: dict[str, str] = {}

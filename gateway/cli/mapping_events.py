@@ -52,6 +52,12 @@ request_option = click.option(
     "--request", "as_request", is_flag=True, help='Payloads are {"headers": {}, "query": {}, "body": …}.'
 )
 
+fetched_option = click.option(
+    "--fetched",
+    type=click.File("rb"),
+    help="JSON that `fetch_back` brings for every event; nothing is fetched here.",
+)
+
 
 def shown_path(path: Path) -> str:
     """A path as short as it can be written from here."""
@@ -101,7 +107,9 @@ def _parse(written: bytes, where: str) -> Any:
         raise click.ClickException(f"{where}: {error}") from None
 
 
-def _events(mapping: Mapping, payload: Any, key: bytes, *, as_request: bool, where: str) -> list[Taken]:
+def _events(
+    mapping: Mapping, payload: Any, key: bytes, *, as_request: bool, where: str, fetched: Any = None
+) -> list[Taken]:
     headers: Pairs = ()
     query: Pairs = ()
     if as_request:
@@ -111,7 +119,13 @@ def _events(mapping: Mapping, payload: Any, key: bytes, *, as_request: bool, whe
             )
         headers, query = _pairs(payload, "headers", where), _pairs(payload, "query", where)
         payload = payload["body"]
-    return mapping.events(payload, headers, query, datetime.now(UTC), key=key)
+    found = mapping.events(payload, headers, query, datetime.now(UTC), key=key)
+    return [mapping.answered(one, fetched, key) if isinstance(one, Event) else one for one in found]
+
+
+def _answer(fetched: Any) -> Any:
+    """The content of `--fetched`; None where it is not given."""
+    return None if fetched is None else _parse(fetched.read(), getattr(fetched, "name", "standard input"))
 
 
 def _pairs(payload: dict[str, Any], key: str, where: str) -> Pairs:
@@ -140,22 +154,30 @@ def _adapt(mapping: Mapping, event: Taken, lookups: Lookups) -> Outcome:
 @click.command()
 @mapping_argument
 @request_option
+@fetched_option
 @pseudonym_key_option
 @as_json_option
-def run(mapping: str, as_request: bool, pseudonym_key: str, as_json: bool) -> None:
+def run(mapping: str, as_request: bool, fetched: Any, pseudonym_key: str, as_json: bool) -> None:
     """Turn payloads into statements: JSON values, one a line, from standard input to standard output.
 
     Events that make no statement are told on standard error, with --json as JSON lines.
     """
     compiled, _ = _load(mapping)
-    lookups = _lookups(pseudonym_key)
+    lookups, answer = _lookups(pseudonym_key), _answer(fetched)
     counts = dict.fromkeys(("events", "statements", "skipped", "unmatched", "held", "failed"), 0)
     for number, line in _lines():
         where = f"line {number}"
         events: list[Taken] = []
         try:
             payload = _parse(line, where)
-            events = _events(compiled, payload, lookups.pseudonym_key, as_request=as_request, where=where)
+            events = _events(
+                compiled,
+                payload,
+                lookups.pseudonym_key,
+                as_request=as_request,
+                where=where,
+                fetched=answer,
+            )
         except click.ClickException as error:
             counts["events"] += 1
             counts["failed"] += 1
@@ -212,15 +234,25 @@ def _tell(number: int, outcome: Outcome, *, as_json: bool) -> None:
 @mapping_argument
 @click.argument("payload", type=click.File("rb"))
 @request_option
+@fetched_option
 @pseudonym_key_option
 @as_json_option
-def explain(mapping: str, payload: Any, as_request: bool, pseudonym_key: str, as_json: bool) -> None:
+def explain(
+    mapping: str, payload: Any, as_request: bool, fetched: Any, pseudonym_key: str, as_json: bool
+) -> None:
     """Show how a PAYLOAD (a file, or - for standard input) is mapped: rules, fields, what nobody reads."""
     compiled, _ = _load(mapping)
     lookups = _lookups(pseudonym_key)
     where = getattr(payload, "name", "standard input")
     parsed = _parse(payload.read(), where)
-    found = _events(compiled, parsed, lookups.pseudonym_key, as_request=as_request, where=where)
+    found = _events(
+        compiled,
+        parsed,
+        lookups.pseudonym_key,
+        as_request=as_request,
+        where=where,
+        fetched=_answer(fetched),
+    )
     told: list[dict[str, Any]] = []
     failed = False
     for event in found:

@@ -250,7 +250,7 @@ class Mapping:
             return self._failed(error, None, event.index)
 
     def answered(self, event: Event, answer: Any, key: bytes = b"") -> Event | Failed:
-        """An event with the answer that somebody gives beforehand, where it wants one: for tests and commands."""
+        """An event with the answer that is given, where it wants one: for tests and commands."""
         wish = self.wish(event)
         if not isinstance(wish, Wish):
             return wish or event

@@ -62,7 +62,12 @@ async def test_the_commands_of_both_pages_work(
 
 
 def test_the_tenants_of_the_page_can_be_configured() -> None:
-    (written,) = re.findall(r"^```yaml\n(.*?)^```", OPERATING, re.DOTALL | re.MULTILINE)
-    settings = settings_for("docs", hooks__adapters=yaml.safe_load(written)["hooks"]["adapters"])
+    connections, written = re.findall(r"^```yaml\n(.*?)^```", OPERATING, re.DOTALL | re.MULTILINE)
+    settings = settings_for(
+        "docs",
+        hooks__adapters=yaml.safe_load(written)["hooks"]["adapters"],
+        hooks__connections=yaml.safe_load(connections)["hooks"]["connections"],
+    )
+    assert settings.hooks.vendors["credly"].base_url == "https://api.credly.com/v1"
     (tenant,) = settings.hooks.instances.values()
     assert tenant.secrets == {"ACME_SECRET": "ACME_MEDICINE_SECRET"}

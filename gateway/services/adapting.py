@@ -89,6 +89,8 @@ class Adapting:
         for index, event in enumerate(self.asking.events):
             if index in decided:
                 yield decided[index]
+            elif index in self.asking.failed:
+                yield self.asking.failed[index]
             elif isinstance(event, Event):
                 yield self._event(index, event)
             else:
@@ -97,8 +99,8 @@ class Adapting:
     def news(self) -> dict[tuple[str, str], Account]:
         """What the directory can learn of this delivery."""
         found: dict[tuple[str, str], Account] = {}
-        for event in self.asking.events:
-            if isinstance(event, Event):
+        for index, event in enumerate(self.asking.events):
+            if isinstance(event, Event) and index not in self.asking.failed:
                 found |= self.asking.mapping.news(event, self.lookups)
         return found
 

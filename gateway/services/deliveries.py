@@ -37,6 +37,7 @@ class Sample:
     payload: Any
     headers: tuple[tuple[str, str], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
+    fetched: Any = None
     received: dt.datetime
 
 
@@ -157,7 +158,7 @@ class Deliveries:
     async def explain_sample(self, adapter: str, sample: Sample) -> Sequence[dict[str, Any]]:
         """How each event of a payload would be mapped. Raises NotFound, Conflict."""
         return await self._mapper.explained_sample(
-            adapter, sample.payload, sample.headers, sample.query, sample.received
+            adapter, sample.payload, sample.headers, sample.query, sample.received, sample.fetched
         )
 
 

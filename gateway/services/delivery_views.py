@@ -21,6 +21,8 @@ def summary(delivery: Delivery) -> dict[str, Any]:
     """A delivery as lists show it."""
     rules = [outcome.rule for outcome in delivery.outcomes if outcome.rule]
     reasons = [outcome.reason for outcome in delivery.outcomes if outcome.reason]
+    if delivery.state is State.RECEIVED and delivery.unfetched is not None:
+        reasons = [delivery.unfetched.reason]
     codes = [outcome.code for outcome in delivery.outcomes if outcome.code]
     return {
         "id": str(delivery.id),

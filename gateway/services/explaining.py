@@ -7,6 +7,7 @@ from typing import Any
 from adapters import Adapted, Failed, Lookups, Skipped, Taken
 from adapters import Mapping as AdapterMapping
 from gateway.errors import Problem
+from gateway.store.delivery_records import Outcome
 from gateway.xapi import validation
 from gateway.xapi.versions import Version
 
@@ -31,3 +32,13 @@ def explained(
         for problem in found
     ]
     return described
+
+
+def unsupplied(outcome: Outcome) -> dict[str, Any]:
+    """The explanation of an event for which nothing was fetched."""
+    problems = [{"code": outcome.code, "message": outcome.reason}]
+    return {
+        "event_id": outcome.event,
+        "outcome": {"kind": "failed", "problems": problems},
+        "problems": [],
+    }

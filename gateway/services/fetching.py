@@ -22,12 +22,17 @@ class Outgoing:
 
 
 class FetchFailed(Exception):
-    """There is no usable answer. `heals` says whether trying again later may help."""
+    """There is no usable answer. `heals` says whether trying again later may help, `after` how many seconds
+    later at the soonest, where the server says so.
+    """
 
-    def __init__(self, reason: str, *, heals: bool, status: int | None = None) -> None:
+    def __init__(
+        self, reason: str, *, heals: bool, status: int | None = None, after: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.heals = heals
         self.status = status
+        self.after = after
 
 
 class Fetcher(Protocol):

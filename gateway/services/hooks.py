@@ -10,6 +10,7 @@ from gateway.services.addresses import public_url
 from gateway.services.deliveries import Deliveries
 from gateway.services.delivery_hours import Hours
 from gateway.services.directory import Directory
+from gateway.services.fetch_back import FetchBack
 from gateway.services.fetching import Fetcher
 from gateway.services.key_sets import KeySets
 from gateway.services.lookups import Resolver
@@ -56,6 +57,8 @@ class Hooks:
             clock=clock,
         )
         self.revisions = Revisions(store.revisions, clock=clock)
+        self._fetcher = fetcher
+        fetch_back = FetchBack(fetcher, mappings.connection, clock=clock)
         self.mapper = Mapper(
             Recorder(store, statements, home_page=public_url(settings)),
             mappings,
@@ -63,6 +66,7 @@ class Hooks:
             Resolver(store.directory, store.facts, self.keys),
             self.keys,
             Shadowing(store.shadows, clock=clock),
+            fetch_back,
             retention=Retention(
                 records=dt.timedelta(seconds=hooks.retention),
                 bodies=dt.timedelta(seconds=hooks.raw_retention),
@@ -70,9 +74,13 @@ class Hooks:
             clock=clock,
         )
         self.work = MappingWork(
-            store.deliveries, self.mapper, workers=hooks.workers, hours=self.hours, clock=clock
+            store.deliveries,
+            self.mapper,
+            fetch_back,
+            workers=hooks.workers,
+            hours=self.hours,
+            clock=clock,
         )
-        self._fetcher = fetcher
         self._key_sets = KeySets(fetcher, mappings.key_urls)
         self.receiving = Receiving(
             store.deliveries,

@@ -22,6 +22,7 @@ from adapters.mapping import Wanted
 from adapters.outcomes import Account
 from adapters.remember import Fact, Recalled
 from gateway.services.privacy import PrivacyKeys
+from gateway.store.delivery_records import Outcome
 from gateway.store.directory import Directory, DirectoryEntry
 from gateway.store.facts import Facts, StoredFact
 
@@ -54,27 +55,44 @@ def micros(written: str) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """One delivery's events and what they want to know; `facts` are what they tell, by event."""
+    """One delivery's events and what they want to know; `facts` are what they tell, by event. `failed` are
+    the outcomes of those for which nothing could be fetched, by their place.
+    """
 
     mapping: AdapterMapping
     events: Sequence[Taken]
     wanted: Sequence[Wanted]
     facts: Sequence[Sequence[Fact]]
     warnings: Sequence[Sequence[Lint]]
+    failed: Mapping[int, Outcome] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, mapping: AdapterMapping, events: Sequence[Taken]) -> Asking:
+    def of(
+        cls,
+        mapping: AdapterMapping,
+        events: Sequence[Taken],
+        failed: Mapping[int, Outcome] | None = None,
+    ) -> Asking:
         """Pure: what the events of a delivery want to know and tell."""
         wanted: list[Wanted] = []
         facts: list[Sequence[Fact]] = []
         warnings: list[Sequence[Lint]] = []
-        for event in events:
-            asks = isinstance(event, Event) and mapping.asks
-            wanted.append(mapping.wanted(event) if asks and isinstance(event, Event) else _NOTHING)
-            told = mapping.facts(event) if isinstance(event, Event) else ([], [])
+        for index, event in enumerate(events):
+            whole = isinstance(event, Event) and index not in (failed or ())
+            wanted.append(
+                mapping.wanted(event) if mapping.asks and whole and isinstance(event, Event) else _NOTHING
+            )
+            told = mapping.facts(event) if whole and isinstance(event, Event) else ([], [])
             facts.append(told[0])
             warnings.append(told[1])
-        return cls(mapping=mapping, events=events, wanted=wanted, facts=facts, warnings=warnings)
+        return cls(
+            mapping=mapping,
+            events=events,
+            wanted=wanted,
+            facts=facts,
+            warnings=warnings,
+            failed=failed or {},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from adapters import Lookups
+from adapters import Event, Lookups
 from adapters import Mapping as AdapterMapping
+from adapters.fetch_back import Wish
 from adapters.outcomes import Pairs
 from adapters.privacy import Privacy
 from adapters.receive.decode import Undecodable
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
 from gateway.services.adapting import Adapting, Made, events_of, state_of, undecodable
-from gateway.services.explaining import explained
+from gateway.services.explaining import explained, unsupplied
+from gateway.services.fetch_back import FetchBack
 from gateway.services.keeping import kept_for, left_of
 from gateway.services.lookups import Asking, Found, Resolver
 from gateway.services.mappings import Mappings
@@ -28,9 +30,10 @@ from gateway.services.privacy import PrivacyKeys
 from gateway.services.recording import Compared, Presence, Recorder
 from gateway.services.revisions import Revisions
 from gateway.services.shadowing import Shadowing
+from gateway.services.supplying import Answers, Supply
 from gateway.services.working import together
 from gateway.store.deliveries import Finished
-from gateway.store.delivery_records import RESOLVED, Delivery, Outcome, State
+from gateway.store.delivery_records import RESOLVED, Delivery, Fetched, Outcome, State
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +63,18 @@ class Rehearsal:
     revision: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """What became of a group: results, those to be put off, those for which something has to be fetched
+    first, and the fingerprints of what others may have waited for.
+    """
+
+    results: list[Finished] = field(default_factory=list)
+    later: list[Delivery] = field(default_factory=list)
+    unfetched: list[tuple[Delivery, Sequence[Wish]]] = field(default_factory=list)
+    news: list[str] = field(default_factory=list)
+
+
 class NotYet(Exception):
     """A delivery cannot be mapped now; the reason is logged and it is put off."""
 
@@ -72,6 +87,8 @@ class _Begun:
     asking: Asking
     lookups: Lookups
     original: Found | None
+    missing: Sequence[Wish] = ()
+    fetched: Fetched | None = None
 
     @property
     def mapping(self) -> AdapterMapping:
@@ -89,6 +106,7 @@ class Mapper:
         resolver: Resolver,
         keys: PrivacyKeys,
         shadowing: Shadowing,
+        fetch_back: FetchBack,
         *,
         retention: Retention,
         clock: Callable[[], dt.datetime],
@@ -99,46 +117,45 @@ class Mapper:
         self.resolver = resolver
         self._keys = keys
         self._shadowing = shadowing
+        self._fetch_back = fetch_back
         self._retention = retention
         self._clock = clock
 
     # -- in earnest
 
-    async def map(self, batch: Sequence[Delivery]) -> tuple[list[Finished], list[Delivery], list[str]]:
-        """Results, those to be put off, and the fingerprints of what others may have waited for."""
+    async def map(self, batch: Sequence[Delivery]) -> Mapped:
+        """Map a group of deliveries, except those that lack something from their vendors."""
         begun: list[_Begun] = []
-        results: list[Finished] = []
-        later: list[Delivery] = []
+        mapped = Mapped()
         for delivery in batch:
             try:
                 one = await self._begin(delivery)
             except NotYet as error:
                 log.warning("delivery waits", delivery=str(delivery.id), reason=str(error))
-                later.append(delivery)
+                mapped.later.append(delivery)
                 continue
             if isinstance(one, Finished):
-                results.append(one)
+                mapped.results.append(one)
+            elif one.missing:
+                mapped.unfetched.append((delivery, one.missing))
             else:
                 await self._revisions.keep(one.mapping)
                 begun.append(one)
-        news = (
-            await self.resolver.tell([one.asking for one in begun], self._clock())
-            if any(any(one.asking.facts) for one in begun)
-            else []
-        )
+        if any(any(one.asking.facts) for one in begun):
+            mapped.news.extend(await self.resolver.tell([one.asking for one in begun], self._clock()))
         found = await self._found(begun)
-        mapped = await together(
+        finished = await together(
             self._guarded(one, self._finish(one, what)) for one, what in zip(begun, found, strict=True)
         )
-        for one, result in zip(begun, mapped, strict=True):
+        for one, result in zip(begun, finished, strict=True):
             if result is None:
-                later.append(one.delivery)
+                mapped.later.append(one.delivery)
             else:
-                results.append(result[0])
-                news += result[1]
-        return results, later, news
+                mapped.results.append(result[0])
+                mapped.news.extend(result[1])
+        return mapped
 
-    async def _begin(self, delivery: Delivery) -> _Begun | Finished:
+    async def _begin(self, delivery: Delivery, *, rehearsing: bool = False) -> _Begun | Finished:
         try:
             mapping = await self.mapping_of(delivery)
         except Unavailable:
@@ -146,7 +163,7 @@ class Mapper:
         except GatewayError as error:
             return self._given_up(delivery, error.code, error.message)
         try:
-            return self._opened(delivery, mapping)
+            return self._opened(delivery, mapping, self._fetch_back.answers(delivery.id), kept=rehearsing)
         except Undecodable as error:
             return self.finished(delivery, mapping, [undecodable(str(error))])
         except GatewayError as error:
@@ -167,7 +184,10 @@ class Mapper:
             raise NotYet(f"there is no usable mapping of {delivery.adapter}")
         return adapter.mapping
 
-    def _opened(self, delivery: Delivery, mapping: AdapterMapping) -> _Begun:
+    def _opened(
+        self, delivery: Delivery, mapping: AdapterMapping, fresh: Answers, *, kept: bool = False
+    ) -> _Begun:
+        """A delivery's events with what was fetched for them; where `kept`, whatever is kept will do."""
         replay = delivery.replay
         original = None
         if replay is not None and replay.original_lookups and delivery.resolved is not None:
@@ -176,12 +196,25 @@ class Mapper:
         if replay is not None and not replay.original_lookups:
             epoch = self._keys.epoch
         events = events_of(mapping, delivery, self._keys)
+        lookups = Lookups(pseudonym_key=self._keys.pseudonyms(epoch))
+        if mapping.fetch_back is None:
+            asking = Asking.of(mapping, events)
+            return _Begun(delivery=delivery, asking=asking, lookups=lookups, original=original)
+        supply = Supply(mapping, delivery, self._keys, epoch=epoch, kept=kept)
+        optional = mapping.fetch_back.optional and not self._connected(mapping, delivery)
+        supplied = supply.supplied(events, fresh, optional=optional)
         return _Begun(
             delivery=delivery,
-            asking=Asking.of(mapping, events),
-            lookups=Lookups(pseudonym_key=self._keys.pseudonyms(epoch)),
+            asking=Asking.of(mapping, supplied.events, supplied.failed),
+            lookups=lookups,
             original=original,
+            missing=supplied.missing,
+            fetched=supplied.kept,
         )
+
+    def _connected(self, mapping: AdapterMapping, delivery: Delivery) -> bool:
+        assert mapping.fetch_back is not None
+        return self._mappings.connection(delivery.adapter, mapping.fetch_back.connection) is not None
 
     async def _found(self, begun: Sequence[_Begun]) -> list[Found]:
         asking = [one.asking for one in begun if one.original is None and one.mapping.asks]
@@ -238,7 +271,7 @@ class Mapper:
         result = self.finished(one.delivery, one.mapping, outcomes)
         left = await self._left(one, outcomes)
         kept = found.document() if one.mapping.asks and one.original is None else None
-        return replace(result, leftover=left, resolved=kept), learned
+        return replace(result, leftover=left, resolved=kept, fetched=one.fetched), learned
 
     async def _record(self, events: Sequence[Made | Outcome], one: _Begun) -> list[Outcome]:
         recording = (
@@ -272,7 +305,7 @@ class Mapper:
     async def _shadow(self, one: _Begun, adapting: Adapting, made: Sequence[Made | Outcome]) -> None:
         shadow = self._mappings.shadow(one.delivery.adapter)
         if shadow is not None and one.delivery.replay is None:
-            await self._shadowing.compare(shadow, one.mapping, adapting, made, self._keys)
+            await self._shadowing.compare(shadow, one.mapping, adapting, made, one.fetched, self._keys)
 
     async def known(self, waits: Sequence[str]) -> list[str]:
         """Which of these fingerprints somebody knows by now: entries of the directory, or facts."""
@@ -316,7 +349,7 @@ class Mapper:
     async def rehearse(self, delivery: Delivery) -> Rehearsal:
         """What `map` would do, without storing anything. Raises Conflict, NotFound."""
         try:
-            begun = await self._begin(delivery)
+            begun = await self._begin(delivery, rehearsing=True)
         except NotYet as error:
             raise Conflict(str(error)) from None
         if isinstance(begun, Finished):
@@ -352,7 +385,7 @@ class Mapper:
     async def explained(self, delivery: Delivery) -> list[dict[str, Any]]:
         """How each event of a delivery is mapped. Raises Conflict, NotFound, Undecodable."""
         mapping = await self._usable(delivery)
-        return await self._explained(self._opened(delivery, mapping), str(delivery.id))
+        return await self._explained(self._opened(delivery, mapping, Answers(), kept=True), str(delivery.id))
 
     async def _usable(self, delivery: Delivery) -> AdapterMapping:
         try:
@@ -364,7 +397,13 @@ class Mapper:
             raise Conflict(f"the mapping of {delivery.adapter!r} cannot be used: {adapter.problem}") from None
 
     async def explained_sample(
-        self, name: str, payload: Any, headers: Pairs, query: Pairs, received: dt.datetime
+        self,
+        name: str,
+        payload: Any,
+        headers: Pairs,
+        query: Pairs,
+        received: dt.datetime,
+        fetched: Any = None,
     ) -> list[dict[str, Any]]:
         """How each event of a payload would be mapped. Raises Conflict, NotFound."""
         delivery = Delivery(
@@ -380,7 +419,10 @@ class Mapper:
         )
         mapping = await self._usable(delivery)
         keys = self._keys.pseudonyms(self._keys.epoch)
-        events = mapping.events(payload, headers, query, received, key=keys)
+        events = [
+            mapping.answered(one, fetched, keys) if isinstance(one, Event) else one
+            for one in mapping.events(payload, headers, query, received, key=keys)
+        ]
         begun = _Begun(
             delivery=delivery,
             asking=Asking.of(mapping, events),
@@ -394,6 +436,9 @@ class Mapper:
         adapting = self._adapting(begun, found)
         told: list[dict[str, Any]] = []
         for index, event in enumerate(begun.asking.events):
+            if index in begun.asking.failed:
+                told.append(unsupplied(begun.asking.failed[index]))
+                continue
             lookups, _ = self.resolver.with_facts(adapting.lookups, begun.asking, index, found)
             told.append(explained(begun.mapping, event, lookups, shown))
         return told

@@ -12,12 +12,15 @@ import contextlib
 import datetime as dt
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import structlog
 
+from adapters.fetch_back import Wish
 from gateway.errors import Unavailable
 from gateway.services.delivery_hours import Hours
+from gateway.services.fetch_back import FetchBack, TryAgain
 from gateway.services.mapper import Mapper
 from gateway.services.metrics import EVENT_STATEMENTS, EVENTS
 from gateway.services.working import enduring
@@ -50,6 +53,7 @@ class MappingWork:
         self,
         deliveries: Deliveries,
         mapper: Mapper,
+        fetch_back: FetchBack,
         *,
         workers: int,
         hours: Hours,
@@ -57,12 +61,14 @@ class MappingWork:
     ) -> None:
         self._deliveries = deliveries
         self._mapper = mapper
+        self._fetch_back = fetch_back
         self._workers = workers
         self._hours = hours
         self._clock = clock
         self._waiting: asyncio.Queue[Delivery] = asyncio.Queue()
         self._waiting_bytes = 0
         self._held: dict[UUID, Delivery] = {}
+        self._fetching: dict[UUID, asyncio.Task[None]] = {}
         self._more = asyncio.Event()
         self._hungry = asyncio.Event()  # while there is room to claim what waits in MongoDB
         self._hungry.set()
@@ -108,6 +114,10 @@ class MappingWork:
                 for _ in range(self._workers):
                     tasks.create_task(enduring("mapping", self._work))
         finally:
+            fetching = list(self._fetching.values())
+            for task in fetching:
+                task.cancel()
+            await asyncio.gather(*fetching, return_exceptions=True)
             await self._give_back()
 
     async def _give_back(self) -> None:
@@ -152,11 +162,13 @@ class MappingWork:
             self._waiting_bytes -= sum(len(delivery.body) for delivery in batch)
             self._notice_room()
             try:
-                await self._map(batch)
+                unfetched = await self._map(batch)
             except Exception:  # but not a cancellation: then `run` gives them back
                 self._forget(batch)
                 raise
             self._forget(batch)
+            for delivery, wishes in unfetched:
+                await self._send(delivery, wishes)
 
     async def _forget_bodies(self) -> None:
         while True:
@@ -167,32 +179,83 @@ class MappingWork:
 
     def _forget(self, batch: Sequence[Delivery]) -> None:
         for delivery in batch:
+            self._fetch_back.forget(delivery.id)
             self._held.pop(delivery.id, None)
 
     # -- mapping -----------------------------------------------------------------------------------------
 
-    async def _map(self, batch: Sequence[Delivery]) -> None:
+    async def _map(self, batch: Sequence[Delivery]) -> Sequence[tuple[Delivery, Sequence[Wish]]]:
+        """Map a batch; what is answered has to be fetched first."""
         now = self._clock()
         ours = [one for one in batch if one.due is None or one.due - now >= _MARGIN]
         hopeless = [_given_up(one) for one in ours if _deaths(one) >= _MOST_DEATHS]
         hopeful = [one for one in ours if _deaths(one) < _MOST_DEATHS]
         try:
             with translating():
-                results, later, news = await self._mapper.map(hopeful)
-                results += hopeless
+                mapped = await self._mapper.map(hopeful)
+                results = [*mapped.results, *hopeless]
                 if results:
                     await self._deliveries.finish(results, self._clock())
         except Unavailable as error:
             log.warning("mapping waits for the database", deliveries=len(ours), error=error.message)
             for delivery in ours:
                 await self._postpone(delivery)
-            return
-        for delivery in later:
+            return ()
+        for delivery in mapped.later:
             await self._postpone(delivery)
         for result in results:
             self._count(result)
             self._hours.note_changed(result.delivery.received)
-        await self._release(results, news)
+        await self._release(results, mapped.news)
+        return mapped.unfetched
+
+    # -- fetching
+
+    async def _send(self, delivery: Delivery, wishes: Sequence[Wish]) -> None:
+        """Have something fetched for a delivery while others are mapped, or put it off until there is
+        room.
+        """
+        away = self._fetch_back.away(delivery, wishes)
+        held = sum(len(self._held[one].body) for one in self._fetching)
+        if away is None and held + len(delivery.body) > _MOST_WAITING_BYTES:
+            away = _POLL_SECONDS
+        if away is not None:
+            await self._postpone(delivery, away)
+            return
+        self._held[delivery.id] = delivery
+        self._fetching[delivery.id] = asyncio.create_task(self._fetch(delivery, wishes))
+
+    async def _fetch(self, delivery: Delivery, wishes: Sequence[Wish]) -> None:
+        """Fetch for a delivery and have it mapped then. Never raises; when cancelled, it is given back."""
+        fetched = await self._fetched(delivery, wishes)
+        del self._fetching[delivery.id], self._held[delivery.id]
+        if fetched is not None:
+            self._take(fetched)
+
+    async def _fetched(self, delivery: Delivery, wishes: Sequence[Wish]) -> Delivery | None:
+        """A delivery whose answers are there, with its lease; None if it is somebody else's or put off."""
+        try:
+            lengthened = await self._lengthened(delivery, wishes)
+            if lengthened is not None:
+                await self._fetch_back.fetch(lengthened, wishes)
+            return lengthened
+        except TryAgain as error:
+            log.warning("vendor does not answer", delivery=str(delivery.id), reason=str(error))
+            due = self._clock() + dt.timedelta(seconds=error.after)
+            with contextlib.suppress(Unavailable), translating():
+                await self._deliveries.refetch(delivery, due, error.unfetched)
+        except Unavailable:
+            await self._postpone(delivery)
+        except Exception:  # the boundary of a worker: one delivery never stops the others
+            log.exception("fetching failed unexpectedly", delivery=str(delivery.id))
+            await self._postpone(delivery)
+        return None
+
+    async def _lengthened(self, delivery: Delivery, wishes: Sequence[Wish]) -> Delivery | None:
+        """The delivery with a lease that is long enough, None if somebody else has it by now."""
+        due = self._clock() + LEASE + dt.timedelta(seconds=self._fetch_back.longest(delivery, wishes))
+        with translating():
+            return replace(delivery, due=due) if await self._deliveries.extend(delivery, due) else None
 
     async def _release(self, results: Sequence[Finished], news: Sequence[str]) -> None:
         """Have those mapped again that waited for what became known meanwhile.
@@ -218,8 +281,9 @@ class MappingWork:
                 EVENTS.labels(result.delivery.adapter, outcome.state).inc()
                 EVENT_STATEMENTS.labels(result.delivery.adapter).inc(len(outcome.statements))
 
-    async def _postpone(self, delivery: Delivery) -> None:
-        delay = min(_LONGEST_DELAY, 2.0 ** min(delivery.attempts, 20)) * random.uniform(0.5, 1.0)  # noqa: S311
+    async def _postpone(self, delivery: Delivery, delay: float | None = None) -> None:
+        if delay is None:
+            delay = min(_LONGEST_DELAY, 2.0 ** min(delivery.attempts, 20)) * random.uniform(0.5, 1.0)  # noqa: S311
         # Without a database it stays claimed until its lease runs out, which is a delay as well.
         with contextlib.suppress(Unavailable), translating():
             await self._deliveries.postpone(delivery, self._clock() + dt.timedelta(seconds=delay))

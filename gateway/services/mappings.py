@@ -7,7 +7,7 @@ unusable, or fails its own tests, leaves the mapping that was loaded before in p
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,12 +20,11 @@ from adapters.instances import Instance
 from adapters.testing import run_tests
 from gateway import resources
 from gateway.services.metrics import MAPPING_RELOADS
+from gateway.services.vendors import Connection, Secrets, Vendors
 from gateway.settings import Settings
-from gateway.settings.model import AdapterSettings
+from gateway.settings.model import AdapterSettings, ConnectionSettings
 
 log = structlog.get_logger(__name__)
-
-Secrets = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +70,11 @@ class Mappings:
         folder: Path,
         secrets: Secrets = secret_of_environment,
         instances: Mapping[str, AdapterSettings] | None = None,
+        connections: Mapping[str, ConnectionSettings] | None = None,
     ) -> None:
         self.folder = folder
         self._secrets = secrets
+        self._vendors = Vendors(connections or {}, secrets)
         self._instances = instances or {}
         self._loaded = _Loaded()
 
@@ -81,7 +82,7 @@ class Mappings:
     def of(cls, settings: Settings) -> Mappings:
         """The adapters of the configured folder, or the shipped ones; loaded."""
         folder = settings.hooks.mappings or resources.mappings_dir()
-        mappings = cls(folder, instances=settings.hooks.instances)
+        mappings = cls(folder, instances=settings.hooks.instances, connections=settings.hooks.vendors)
         mappings.load()
         return mappings
 
@@ -99,6 +100,12 @@ class Mappings:
         ready = (one for one in self.adapters if one.problem is None)
         receivers = (one.mapping.receiver for one in ready if one.mapping is not None)
         return {url for receiver in receivers if receiver is not None for url in receiver.key_urls}
+
+    def connection(self, adapter: str, name: str) -> Connection | None:
+        """The connection that an adapter's mapping calls by this name."""
+        if adapter in self._instances:
+            name = self._instances[adapter].connections.get(name, name)
+        return self._vendors.get(name)
 
     def shadow(self, name: str) -> AdapterMapping | None:
         """The mapping that runs beside an adapter's own, if there is one."""
@@ -205,10 +212,28 @@ class Mappings:
         values = {name: self._secrets(other) for name, other in wanted.items()}
         missing = [wanted[name] for name in mapping.missing_secrets(values.get)]
         problem = None
+        connection, unknown = self._connected(mapping)
+        missing += connection.missing if connection is not None else ()
         if missing and not mapping.shadow:
             shown = ", ".join(missing)
             problem = f"set {shown} in the environment, or name a file by {missing[0]}_FILE, and start again"
+        elif unknown and not mapping.shadow:
+            problem = unknown
         return Adapter(name=mapping.name, file=path, mapping=mapping, problem=problem, secrets=values.get)
+
+    def _connected(self, mapping: AdapterMapping) -> tuple[Connection | None, str | None]:
+        """The connection of a mapping's `fetch_back`, or what is wrong if it needs one that is not there."""
+        if mapping.fetch_back is None:
+            return None, None
+        wanted = mapping.fetch_back.connection
+        connection = self.connection(mapping.name, wanted)
+        if connection is not None or mapping.fetch_back.optional:
+            return connection, None
+        known = ", ".join(self._vendors.names) or "none"
+        return (
+            None,
+            f"fetch_back: hooks.connections has no {wanted!r} (there is {known}); set it and start again",
+        )
 
     def _unusable(
         self, path: Path, instance: Instance | None, before: Adapter | None, problem: str

@@ -86,6 +86,9 @@ QUIET_ALARM = Gauge(
 )
 
 
+FETCHES = Counter(
+    "xapi_gateway_fetches", "Answers of vendors that fetch_back asked.", ["connection", "outcome"]
+)
 SHADOW_STATEMENTS = Counter(
     "xapi_gateway_shadow_statements",
     "Statements of shadow mappings beside those of the active one: same, different, missing, extra, failed.",

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -17,7 +18,8 @@ from gateway.services.lookups import Asking, Found
 from gateway.services.metrics import SHADOW_STATEMENTS
 from gateway.services.privacy import PrivacyKeys
 from gateway.services.replacing import differences
-from gateway.store.delivery_records import Outcome
+from gateway.services.supplying import Answers, Supply
+from gateway.store.delivery_records import Delivery, Fetched, Outcome
 from gateway.store.shadows import MOST_SAMPLES, Shadows
 
 log = structlog.get_logger(__name__)
@@ -36,11 +38,12 @@ class Shadowing:
         active: AdapterMapping,
         adapting: Adapting,
         made: Sequence[Made | Outcome],
+        fetched: Fetched | None,
         keys: PrivacyKeys,
     ) -> None:
         """Count what the shadow says differently of a delivery. Never raises for what the shadow does."""
         try:
-            asking = Asking.of(shadow, events_of(shadow, adapting.delivery, keys))
+            asking = _asking(shadow, adapting.delivery, fetched, keys)
             found = (await adapting.resolver.find([asking]))[0] if shadow.asks else Found()
             counts, samples = _compared(adapting, asking, found, made)
         except Exception as error:  # whatever a mapping in trial does, the active one goes on
@@ -52,6 +55,18 @@ class Shadowing:
             SHADOW_STATEMENTS.labels(active.name, name).inc(number)
         pair = (active.name, active.revision, shadow.revision)
         await self._shadows.count(pair, counts, samples, self._clock())
+
+
+def _asking(shadow: AdapterMapping, delivery: Delivery, fetched: Fetched | None, keys: PrivacyKeys) -> Asking:
+    """What the shadow makes of a delivery; nothing is fetched for it that the active mapping did not want."""
+    events = events_of(shadow, delivery, keys)
+    if shadow.fetch_back is None:
+        return Asking.of(shadow, events)
+    supply = Supply(
+        shadow, replace(delivery, fetched=fetched or delivery.fetched), keys, epoch=delivery.epoch, kept=True
+    )
+    supplied = supply.supplied(events, Answers(), optional=shadow.fetch_back.optional)
+    return Asking.of(shadow, supplied.events, supplied.failed)
 
 
 def _compared(
@@ -66,6 +81,9 @@ def _compared(
     delivery = str(adapting.delivery.id)
     for index, event in enumerate(asking.events):
         if not isinstance(event, Event):
+            continue
+        if index in asking.failed:
+            counts["failed"] += 1
             continue
         lookups, _ = resolver.with_facts(base, asking, index, found)
         outcome = asking.mapping.adapt(event, lookups, delivery=delivery)

@@ -85,6 +85,13 @@ def _contradictions(settings: Settings) -> Iterator[SettingsProblem]:
         if store not in stores.names:
             known = ", ".join(stores.names)
             yield problem(("hooks.stores",), f"expected one of {known} for {adapter!r}, got {store!r}")
+    for name, vendor in settings.hooks.vendors.items():
+        if not vendor.base_url.startswith("https://") and not vendor.allow_private:
+            message = f"expected https for {name!r}, or allow_private: true, got {vendor.base_url!r}"
+            yield problem(("hooks.connections",), message)
+        if {".", ".."} & set(vendor.base_url.split("/")):
+            message = f"expected no . and .. in the base_url of {name!r}, got {vendor.base_url!r}"
+            yield problem(("hooks.connections",), message)
     if (settings.notices.url is None) != (settings.notices.secret is None):
         names = "notices.url", "notices.secret"
         yield problem(names, "expected both or neither, because every notice is signed")

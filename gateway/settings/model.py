@@ -112,11 +112,25 @@ class GroupCommitSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterSettings:
-    """One more adapter of a mapping; `secrets` are its own names for the secrets of the mapping."""
+    """One more adapter of a mapping; `secrets` and `connections` are its own names for the mapping's."""
 
     mapping: str
     secrets: Mapping[str, str] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
+    connections: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSettings:
+    """Where `fetch_back` may fetch. `auth` names secrets: `basic` (`user`, `password`), `bearer`, or `header`
+    (`name`, `value`). `timeout` in seconds and `max_body` in bytes are those of one answer.
+    """
+
+    base_url: str
+    auth: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float = 10.0
+    max_body: int = 256 * 1024
+    allow_private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +145,7 @@ class HooksSettings:
     max_body: int
     watch: float
     adapters: Mapping[str, Mapping[str, Any]]
+    connections: Mapping[str, Mapping[str, Any]]
     stores: Mapping[str, str]
     workers: int
     max_queue: int
@@ -142,6 +157,11 @@ class HooksSettings:
     def instances(self) -> Mapping[str, AdapterSettings]:
         """The further adapters of mappings, by their names."""
         return {name: AdapterSettings(**written) for name, written in self.adapters.items()}
+
+    @property
+    def vendors(self) -> Mapping[str, ConnectionSettings]:
+        """The connections, by their names."""
+        return {name: ConnectionSettings(**written) for name, written in self.connections.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

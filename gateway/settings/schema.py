@@ -156,8 +156,9 @@ def _unknown_keys(path: Path, error: ValidationError) -> Iterator[Finding]:
 def _expectation(path: Path, error: ValidationError) -> str:
     option = options().get(".".join(map(str, path[:2])))
     schema = option.schema if option and len(path) == 2 else _schema_of(error)
-    # A text in the place of a whole section may be a secret that lost its key.
-    got = _kind(error.instance) if option is None or option.secret else _shown(error.instance)
+    # A text in the place of a whole section may be a secret that lost its key; one in that of a name, too.
+    hidden = option is None or option.secret or schema.get("x-private")
+    got = _kind(error.instance) if hidden else _shown(error.instance)
     where = f"{_dotted(path)}: " if path else ""
     return f"{where}expected {expected(schema)}, got {got}"
 

@@ -21,9 +21,11 @@ from pymongo.errors import BulkWriteError
 
 from gateway.store.delivery_records import (
     Delivery,
+    Fetched,
     Outcome,
     Replay,
     State,
+    Unfetched,
     conflicting_id,
     delivery_of,
     document_of,
@@ -32,7 +34,8 @@ from gateway.store.delivery_records import (
 _DUPLICATE_KEY = 11000
 # Where only the hash of a body was kept, there is nothing to map again.
 _MAPPABLE = {"kept": {"$ne": "hash"}}
-_WITHOUT_BODY = {"request.body": 0}
+_ENDED = ("claim", "expires", "forget", "finished", "waits", "held_since", "unfetched")
+_WITHOUT_BODY = {"request.body": 0, "fetched": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,7 @@ class Finished:
     resolved: Mapping[str, Any] | None = None
     leftover: Sequence[UUID] = ()
     left: Left | None = None
+    fetched: Fetched | None = None
 
     @property
     def waits(self) -> list[str]:
@@ -208,6 +212,24 @@ class Deliveries:
             {"$set": {"due": due}, "$unset": {"claim": ""}, "$inc": {"postponed": 1}},
         )
 
+    async def refetch(self, delivery: Delivery, due: dt.datetime, unfetched: Unfetched) -> None:
+        """Give a delivery back whose vendor does not answer, to be claimed again from `due` on."""
+        await self._collection.update_one(
+            {"_id": delivery.id, "claim": delivery.claim},
+            {
+                "$set": {"due": due, "unfetched": unfetched.document()},
+                "$unset": {"claim": ""},
+                "$inc": {"postponed": 1},
+            },
+        )
+
+    async def extend(self, delivery: Delivery, due: dt.datetime) -> bool:
+        """Keep a claim until `due`; whether it was still the caller's."""
+        result = await self._collection.update_one(
+            {"_id": delivery.id, "claim": delivery.claim}, {"$set": {"due": due}}
+        )
+        return result.matched_count == 1
+
     async def release(self, deliveries: Sequence[Delivery], now: dt.datetime) -> None:
         """Give back what was claimed and not begun, so that nobody waits for the lease to run out."""
         await self._collection.update_many(
@@ -233,8 +255,7 @@ class Deliveries:
                     "postponed": 0,
                     **({"replay": replay.document()} if replay is not None else {}),
                 },
-                "$unset": dict.fromkeys(("claim", "expires", "forget", "finished", "waits", "held_since"), "")
-                | ({"replay": ""} if replay is None else {}),
+                "$unset": dict.fromkeys(_ENDED, "") | ({"replay": ""} if replay is None else {}),
             },
         )
         return result.matched_count
@@ -254,7 +275,7 @@ class Deliveries:
         ids: dict[bool, list[UUID]] = {False: [], True: []}
         async for row in rows:
             ids[row.get("forget_all", False)].append(row["_id"])
-        body = {"request.body": "", "sealed": "", "forget": "", "forget_all": ""}
+        body = dict.fromkeys(("request.body", "sealed", "fetched", "forget", "forget_all"), "")
         for everything, chosen in ids.items():
             if not chosen:
                 continue
@@ -331,7 +352,7 @@ def _finishing(result: Finished, now: dt.datetime) -> UpdateOne:
         "revision": result.revision,
         "finished": now,
     }
-    removed = {"claim": ""}
+    removed = {"claim": "", "unfetched": ""}
     optional = {
         "expires": result.expires,
         "forget": result.forget,
@@ -341,11 +362,12 @@ def _finishing(result: Finished, now: dt.datetime) -> UpdateOne:
         "held_since": (result.delivery.held_since or now) if result.again is not None else None,
         "leftover": list(result.leftover) or None,
         "resolved": result.resolved,
+        "fetched": result.fetched.document() if result.fetched is not None else None,
     }
     for key, value in optional.items():
         if value is not None:
             values[key] = value
-        elif key != "resolved":
+        elif key not in ("resolved", "fetched"):
             removed[key] = ""
     if result.again is not None:
         # It lives on: processes that take it up again are counted from here.
@@ -355,6 +377,9 @@ def _finishing(result: Finished, now: dt.datetime) -> UpdateOne:
         values |= {"request.body": left.body, "decoded": left.decoded, "kept": left.kept}
         values["pseudonymised"] = list(left.pseudonymised)
         removed["sealed"] = ""
+        if left.kept == "hash":
+            values.pop("fetched", None)
+            removed["fetched"] = ""
     return UpdateOne(
         {"_id": result.delivery.id, "claim": result.delivery.claim}, {"$set": values, "$unset": removed}
     )

@@ -88,6 +88,33 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What was fetched for a delivery: encrypted JSON by the fingerprint of what was asked for; `replay` is
+    the one that fetched it, None the first mapping.
+    """
+
+    answers: Mapping[str, bytes]
+    replay: UUID | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As it is stored."""
+        return {"answers": dict(self.answers), "replay": self.replay}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfetched:
+    """What could not be fetched yet for a delivery, which is tried again: since when, how often, and why."""
+
+    since: dt.datetime
+    tries: int
+    reason: str
+
+    def document(self) -> dict[str, Any]:
+        """As it is stored."""
+        return {"since": self.since, "tries": self.tries, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One inbound vendor request. `received` has whole milliseconds, as it is stored.
 
@@ -99,7 +126,8 @@ class Delivery:
     `claim` is whose work it is, until `due`. `attempts` less `postponed` is how often a process took it and
     did not give it back. `resolved` is what lookups found, by fingerprint, so that it can be mapped the same
     way again. `held_since` is since when some event waits. `leftover` are statements of earlier mappings that
-    the last one does not make. `replay` is how it is mapped again.
+    the last one does not make. `replay` is how it is mapped again. `unfetched` is set while it waits for a
+    vendor's answer.
     """
 
     id: UUID
@@ -132,6 +160,8 @@ class Delivery:
     held_since: dt.datetime | None = None
     leftover: tuple[UUID, ...] = ()
     replay: Replay | None = None
+    fetched: Fetched | None = None
+    unfetched: Unfetched | None = None
 
     @property
     def gone(self) -> bool:
@@ -218,7 +248,14 @@ def delivery_of(row: Mapping[str, Any]) -> Delivery:
         held_since=row.get("held_since"),
         leftover=tuple(row.get("leftover", ())),
         replay=Replay(**row["replay"]) if row.get("replay") is not None else None,
+        fetched=_fetched(row["fetched"]) if row.get("fetched") is not None else None,
+        unfetched=Unfetched(**row["unfetched"]) if row.get("unfetched") is not None else None,
     )
+
+
+def _fetched(row: Mapping[str, Any]) -> Fetched:
+    answers = {name: bytes(sealed) for name, sealed in row["answers"].items()}
+    return Fetched(answers=answers, replay=row.get("replay"))
 
 
 def _outcome(item: Mapping[str, Any]) -> Outcome:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,7 +66,12 @@ class HttpFetcher:
         async with session.get(request.url, headers=request.headers, allow_redirects=False) as answer:
             if answer.status != 200:
                 heals = answer.status >= 500 or answer.status in _HEALING
-                raise FetchFailed(f"the answer was {answer.status}", heals=heals, status=answer.status)
+                raise FetchFailed(
+                    f"the answer was {answer.status}",
+                    heals=heals,
+                    status=answer.status,
+                    after=_seconds_until(answer.headers.get("Retry-After")),
+                )
             chunks: list[bytes] = []
             size = 0
             async for chunk in answer.content.iter_chunked(65_536):
@@ -92,6 +99,19 @@ class HttpFetcher:
         sessions, self._sessions = self._sessions, {}
         for session in sessions.values():
             await session.close()
+
+
+def _seconds_until(written: str | None) -> float | None:
+    """What a Retry-After header says: seconds, or a date (RFC 9110 10.2.3)."""
+    if written is None:
+        return None
+    if written.strip().isdecimal():
+        return float(written)
+    try:
+        then = parsedate_to_datetime(written)
+    except ValueError:
+        return None
+    return max(0.0, then.timestamp() - time.time())
 
 
 def _refuse_private_literal(url: str) -> None:

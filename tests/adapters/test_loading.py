@@ -178,7 +178,10 @@ def test_a_mistake_in_a_statement_is_found_at_its_place(body: str, finding: str)
         ),
         (
             "privacy: { drop: [ user.name ] }\n",
-            ("2:20  error E111  a path below body is wanted, such as body.user.phone, got 'user.name'"),
+            (
+                "2:20  error E111  a path below body or fetched is wanted, such as body.user.phone, "
+                "got 'user.name'"
+            ),
         ),
         ("colours: []\n", "2:1  error E110  unknown key 'colours' in the mapping"),
         (
@@ -351,6 +354,10 @@ words = st.sampled_from(
         "json",
         "batch",
         "event_id",
+        "fetch_back",
+        "connection",
+        "path",
+        "/a/${ body.x }",
     ]
 )
 trees: st.SearchStrategy[Any] = st.recursive(

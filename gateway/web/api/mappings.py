@@ -69,18 +69,19 @@ async def shadow(request: web.Request) -> web.Response:
 
 
 async def explain(request: web.Request) -> web.Response:
-    """How a `payload` (with `headers`, `query`) or a stored `delivery` is mapped, event by event, and why.
+    """How a `payload` (with `headers`, `query`, `fetched`) or a stored `delivery` is mapped, event by event.
 
     A delivery with `original` is explained by the mapping and the lookups that it was mapped with.
     """
     _, hooks = await granted_hooks(request)
     adapter = request.match_info["adapter"]
-    fields = await read_fields(request, ("payload", "headers", "query", "delivery", "original"))
+    fields = await read_fields(request, ("payload", "headers", "query", "fetched", "delivery", "original"))
     delivery, original = fields.uuid("delivery", required=False), fields.get("original")
     sample = Sample(
         payload=fields.get("payload"),
         headers=_pairs(fields, "headers"),
         query=_pairs(fields, "query"),
+        fetched=fields.get("fetched"),
         received=utc_now(),
     )
     if (delivery is None) == (sample.payload is None):

@@ -29,6 +29,7 @@ from gateway.settings import SettingsError
 from gateway.store.delivery_records import Delivery, State, delivery_id
 from tests.adapters.support import signed_by
 from tests.gateway import Gateway, Http, Reply, settings_for
+from tests.vendor_server import vendor_server
 from tests.vendors import (
     ACME,
     ACME_SECRET,
@@ -43,6 +44,8 @@ from tests.vendors import (
     zoom_headers,
     zoom_sample,
 )
+from tests.waiting import until
+from tests.web.test_fetch_back import THIN, THING, notify
 from tests.web.test_hooks import all_statements, finished
 
 __all__ = ["mappings_folder", "vendor_secrets"]
@@ -84,26 +87,30 @@ async def raw(http: Http, body: bytes, **headers: str) -> Reply:
 async def test_r1_r2_the_answer_needs_a_durable_delivery_and_no_mapping(
     serve: Serve, mappings_folder: Folder, mongo_client: Any
 ) -> None:
-    # A mapping that would take minutes: it is not even begun before the vendor has its answer.
-    async with serve(hooks__mappings=str(mappings_folder())) as gateway:
-        hooks = gateway.services.hooks
-        begun = asyncio.Event()
+    # A mapping that cannot end, because the vendor it asks back does not answer.
+    async with vendor_server(THING) as vendor:
+        vendor.open.clear()
+        settings = {
+            "hooks__mappings": str(mappings_folder(THIN, name="thin.yaml")),
+            "hooks__connections": {"vendor": vendor.connection()},
+        }
+        async with serve(**settings) as gateway:
+            reply = await notify(gateway, "e1")
+            assert reply.status == 200
 
-        async def never(batch: Any) -> None:
-            begun.set()
-            await asyncio.Event().wait()
+            async def begun() -> bool:
+                return vendor.asked != []
 
-        hooks.work._map = never  # type: ignore[method-assign]
-        reply = await post_acme(gateway.http(), acme_item("1"))
-        assert reply.status == 200
-        await begun.wait()
-        durable = mongo_client[gateway.store.name].get_collection(
-            "deliveries", read_concern=ReadConcern("majority")
-        )
-        row = await durable.find_one({"_id": UUID(reply.json()["delivery"])})
-        assert json.loads(row["request"]["body"])["items"][0]["id"] == "1"
-        assert row["verified"][0]["method"] == "hmac"
-        assert row["state"] == "received"
+            await until(begun)
+            durable = mongo_client[gateway.store.name].get_collection(
+                "deliveries", read_concern=ReadConcern("majority")
+            )
+            row = await durable.find_one({"_id": UUID(reply.json()["delivery"])})
+            assert json.loads(row["request"]["body"])["id"] == "e1"
+            assert row["verified"][0]["method"] == "hmac"
+            assert row["state"] == "received"
+            vendor.open.set()
+            assert (await finished(gateway, reply)).state is State.DONE
 
 
 async def test_r3_what_proved_itself_and_cannot_be_read_is_a_dead_letter_unless_the_mapping_rejects_it(
@@ -324,18 +331,48 @@ def test_r4_a_rate_lets_in_what_it_allows_and_forgets_the_longest_unseen_address
     assert len(rates._buckets) == 10_000
 
 
-async def test_r11_events_that_arrive_in_another_order_keep_their_own_times(
+SWAPPED = """\
+remember:
+  - set: joined
+    when: item.type == 'joined'
+    key: ${ item.who }
+    value: { at: "${ item.at }" }
+    at: ${ item.at }
+recall:
+  joined: { set: joined, when: item.type == 'left', key: "${ item.who }", at: "${ item.at }", defer: 1h }
+rules:
+  - name: left
+    match: { item.type: left }
+    statement:
+      actor: { account: { homePage: https://acme.example, name: "${ item.who }" } }
+      verb: left
+      object: { id: "https://acme.example/courses/${ item.course }", type: course }
+      result: { duration: "${ between(remembered.joined.at, item.at) }" }
+      timestamp: ${ item.at }
+  - { name: joined, match: { item.type: joined }, ignore: true }
+"""
+
+
+async def test_r11_events_that_arrive_swapped_wait_for_each_other_and_keep_their_own_times(
     serve: Serve, mappings_folder: Folder
 ) -> None:
-    async with serve(hooks__mappings=str(mappings_folder())) as gateway:
-        for identity, at in (("left", "2026-03-02T10:00:00Z"), ("joined", "2026-03-02T09:00:00Z")):
-            await finished(
-                gateway, await post_acme(gateway.http(), acme_item(identity, at=at, course=identity))
-            )
-        found = {
-            one["object"]["id"].rpartition("/")[2]: one["timestamp"] for one in await all_statements(gateway)
-        }
-        assert found == {"left": "2026-03-02T10:00:00Z", "joined": "2026-03-02T09:00:00Z"}
+    text = ACME.replace("rules:\n", SWAPPED)
+    async with serve(hooks__mappings=str(mappings_folder(text))) as gateway:
+        http = gateway.http()
+        left = await post_acme(http, acme_item("2", type="left", at="2026-03-02T10:00:00Z"))
+        first = await finished(gateway, left)
+        assert (first.state, first.outcomes[0].code) == (State.HELD, "deferred")
+        assert await all_statements(gateway) == []
+        await finished(gateway, await post_acme(http, acme_item("1", type="joined")))
+
+        async def done() -> bool:
+            found = await gateway.store.deliveries.get(first.id)
+            return found is not None and found.state is State.DONE
+
+        await until(done)
+        (statement,) = await all_statements(gateway)
+        assert statement["timestamp"] == "2026-03-02T10:00:00Z"
+        assert statement["result"]["duration"] == "PT1H"
 
 
 # -- hostile requests ------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from gateway.store.sessions import Session
 @click.option("--registration", type=Id(), default=None, help="Only those of this registration.")
 @click.option("--course", type=Id(), default=None, help="Only those of this course.")
 @click.option("--open", "only_open", is_flag=True, help="Only those that have not ended.")
+@click.option("--preview", is_flag=True, help="Those of previews, instead of those of learners.")
 @store_option
 @as_json_option
 def sessions(
@@ -27,6 +28,7 @@ def sessions(
     registration: UUID | None,
     course: UUID | None,
     only_open: bool,
+    preview: bool,
     store: str | None,
     as_json: bool,
 ) -> None:
@@ -35,7 +37,12 @@ def sessions(
     async def use(services: Services) -> list[dict[str, Any]]:
         async def page(after: Place | None) -> list[Session]:
             return await services.sessions.list(
-                registration=registration, course=course, only_open=only_open, after=after, limit=PAGE
+                registration=registration,
+                course=course,
+                only_open=only_open,
+                preview=preview,
+                after=after,
+                limit=PAGE,
             )
 
         return [session_summary(each) async for each in every(page, lambda row: (row.launched, row.id))]

@@ -216,6 +216,7 @@ def _session(
         fetch_key=secret_hash(fetch_key),
         launched=begun,
         last_seen=begun,
+        preview=launch.registration.preview,
     )
 
 

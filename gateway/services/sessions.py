@@ -174,10 +174,18 @@ class Sessions:
         registration: UUID | None = None,
         course: UUID | None = None,
         only_open: bool = False,
+        preview: bool = False,
         after: tuple[dt.datetime, UUID] | None = None,
         limit: int = 100,
     ) -> list[Session]:
-        """Sessions of a registration, of a course or of all, the latest launch first."""
+        """Sessions of a registration, of a course or of all learners, the latest launch first; with `preview`
+        those of previews instead.
+        """
         return await self._sessions.list(
-            registration=registration, course=course, only_open=only_open, after=after, limit=limit
+            registration=registration,
+            course=course,
+            only_open=only_open,
+            preview=preview,
+            after=after,
+            limit=limit,
         )

@@ -24,7 +24,8 @@ from gateway.store.transactions import Contended, Transaction
 class Session:
     """`au` is the AU's LMS id, `launch_data` the JSON of its LMS.LaunchData, `used` the verbs of its defined
     statements. `initialized_at` and `latest_at` are statement timestamps in microseconds, `last_statement` is
-    when the last one arrived, `statements` how many did. `reason` says why an abandoned session ended.
+    when the last one arrived, `statements` how many did. `reason` says why an abandoned session ended. A
+    `preview` is no learner's.
     """
 
     id: UUID
@@ -49,6 +50,7 @@ class Session:
     statements: int = 0
     ended: dt.datetime | None = None
     reason: str | None = None
+    preview: bool = False
 
 
 # What an AU reports and others are told, in the order in which it can happen.
@@ -83,6 +85,7 @@ class Sessions:
             "used": [],
             "preferences_requested": False,
             "statements": 0,
+            "preview": session.preview,
         }
         try:
             await self._collection.insert_one(document, session=transaction)
@@ -202,11 +205,15 @@ class Sessions:
         registration: UUID | None = None,
         course: UUID | None = None,
         only_open: bool = False,
+        preview: bool = False,
         after: tuple[dt.datetime, UUID] | None = None,
         limit: int = 100,
     ) -> list[Session]:
-        """Sessions that fit, the latest launch first; `after` is the last one of the page before."""
-        condition: dict[str, Any] = {}
+        """Sessions that fit, the latest launch first; `after` is the last one of the page before.
+
+        Either those of learners or, with `preview`, those of previews; of one `registration` whatever it is.
+        """
+        condition: dict[str, Any] = {"preview": True if preview else {"$ne": True}}
         index = "by_launched"
         if only_open:
             condition["open"], index = True, "open_by_launched"
@@ -214,6 +221,7 @@ class Sessions:
             condition["course"], index = course, "by_course"
         if registration is not None:
             condition["registration"], index = registration, "by_registration"
+            del condition["preview"]
         if after is not None:
             time, identity = after
             condition["launched"] = {"$lte": time}
@@ -247,4 +255,5 @@ def _session(row: Mapping[str, Any]) -> Session:
         statements=row["statements"],
         ended=row.get("ended"),
         reason=row.get("reason"),
+        preview=row.get("preview", False),
     )

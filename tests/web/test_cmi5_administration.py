@@ -207,6 +207,13 @@ async def test_a_preview_shows_a_course_and_leaves_no_trace_in_reports(gateway: 
     table = (await api(gateway).get(f"{path}/progress.csv")).body.decode().splitlines()
     assert len(table) == 1
     only = (await api(gateway).get("/registrations", {"preview": "true"})).json()["registrations"]
+    for which in ({}, {"course": course["id"]}, {"open": "true"}):
+        assert (await api(gateway).get("/sessions", which)).json()["sessions"] == []
+        seen = (await api(gateway).get("/sessions", {**which, "preview": "true"})).json()["sessions"]
+        assert {each["registration"] for each in seen} == {each["id"] for each in only}
+    own = (await api(gateway).get("/sessions", {"registration": only[0]["id"]})).json()["sessions"]
+    assert len(own) == 1
+    assert only[0]["actor"]["account"]["homePage"].endswith("/cmi5/preview")
     assert len({each["actor"]["account"]["name"] for each in only}) == 2
     assert all(LEARNER["account"]["name"] not in json.dumps(each["actor"]) for each in only)
     assert (await api(gateway).post(f"{path}/preview", body={"au": 7})).status == 404

@@ -13,15 +13,21 @@ from gateway.web.api.paging import cursor_at, page_of, place_of
 
 async def index(request: web.Request) -> web.Response:
     """Sessions, the latest launch first; of one `registration` or `course`, `open=true` for open ones,
-    `limit`, and `cursor` from the `more` of the page before.
+    `preview=true` for those of previews instead, `limit`, and `cursor` from the `more` of the page before.
     """
     services = await cmi5(request)
-    query = read_query(request, ("registration", "course", "open", "limit", "cursor"))
+    query = read_query(request, ("registration", "course", "open", "preview", "limit", "cursor"))
     registration, limit = query.uuid("registration", required=False), limit_of(query)
     course, only_open, after = query.uuid("course", required=False), query.flag("open"), place_of(query)
+    preview = query.flag("preview")
     query.finish()
     found = await services.sessions.list(
-        registration=registration, course=course, only_open=only_open, after=after, limit=limit + 1
+        registration=registration,
+        course=course,
+        only_open=only_open,
+        preview=preview,
+        after=after,
+        limit=limit + 1,
     )
     page, more = page_of(found, limit)
     return answer(

@@ -69,7 +69,7 @@ class Catapult:
         """Delete a course with its registrations, as this API means it; none, and nothing happens."""
         try:
             identity = await self._id("course", reference)
-            await self._services.removals.delete_course(identity, force=True)
+            await self._services.removals.delete_course(identity, force=True, at_once=500)
         except NotFound:
             return
 

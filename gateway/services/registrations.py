@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from gateway.services.statements import Statements
 from gateway.services.turns import Turns, persistently
 from gateway.store.registrations import Registration, RegistrationFilter
 from gateway.store.store import Store
-from gateway.store.transactions import Transaction
+from gateway.store.transactions import Contended, Transaction, transact
 from gateway.xapi import strict_json
 from gateway.xapi.agents import agent_key, check_agent
 
@@ -117,7 +118,24 @@ class Registrations:
             await self._statements.record(self._lms.origin, satisfied, also=insert)
         else:
             await self._registrations.insert(registration)
+        await self._check_course(registration)
         return registration
+
+    async def _check_course(self, registration: Registration) -> None:
+        """Take a registration back whose course was deleted meanwhile; raises NotFound.
+
+        A deletion makes the course invisible first and looks for registrations then: it finds this one, or
+        this finds it.
+        """
+        if await self._store.courses.get(registration.course) is not None:
+            return
+
+        async def delete(transaction: Transaction) -> None:
+            await self._registrations.delete(registration, transaction)
+
+        with contextlib.suppress(Contended):  # It was found.
+            await transact(self._store.client, delete)
+        raise NotFound(f"the course {registration.course} was deleted")
 
     async def check_au(self, enrolment: Enrolment, reference: int | str | None) -> None:
         """Raise NotFound unless the learner's version of the course has the AU, registered or not yet."""

@@ -151,6 +151,7 @@ class Services:
                     tasks.create_task(enduring("notices", self.notices.work))
                 tasks.create_task(enduring("imports", self.course_imports.run))
                 tasks.create_task(enduring("unfinished imports", self._sweep_courses))
+                tasks.create_task(enduring("deleted courses", self.removals.run))
         finally:
             await self._poster.close()
 

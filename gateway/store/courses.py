@@ -1,7 +1,8 @@
 """Courses and their versions: what was imported, as the structure that launches read.
 
 A version never changes once it is there, so whoever read it may keep it. The course document says which
-version is the current one and what an administrator changed about all of them.
+version is the current one and what an administrator changed about all of them. A course that is being
+deleted is there for nobody any more, except for whoever deletes it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError
 
-from gateway.errors import TooLarge
+from gateway.errors import NotFound, TooLarge
 from gateway.store.transactions import Transaction, transact
 
 
@@ -54,6 +55,9 @@ class CourseVersion:
     warnings: tuple[Mapping[str, str], ...] = ()
 
 
+_STAYS: Mapping[str, Any] = {"deleting": {"$exists": False}}
+
+
 class Courses:
     """The `courses` and `course_versions` collections of one store."""
 
@@ -74,7 +78,9 @@ class Courses:
         await transact(self._client, write)
 
     async def add_version(self, version: CourseVersion, title: Mapping[str, str]) -> bool:
-        """Make `version` the current one; False if another version has that number. Raises TooLarge."""
+        """Make `version` the current one; False if another version has that number. Raises TooLarge, and
+        NotFound for a course that is gone.
+        """
 
         async def write(transaction: Transaction) -> None:
             await self._insert_version(version, transaction)
@@ -85,7 +91,10 @@ class Courses:
                 "updated": version.created,
                 **_titles(title),
             }
-            await self._courses.update_one({"_id": version.course}, {"$set": change}, session=transaction)
+            there = {"_id": version.course, **_STAYS}
+            changed = await self._courses.update_one(there, {"$set": change}, session=transaction)
+            if changed.matched_count == 0:
+                raise NotFound(f"the course {version.course} was deleted")
 
         try:
             await transact(self._client, write)
@@ -96,7 +105,7 @@ class Courses:
     async def override(self, course_id: UUID, overrides: bytes, now: dt.datetime) -> StoredCourse | None:
         """Replace what applies to every launch of the course; None if there is no such course."""
         row = await self._courses.find_one_and_update(
-            {"_id": course_id},
+            {"_id": course_id, **_STAYS},
             {"$set": {"overrides": overrides, "updated": now}},
             return_document=ReturnDocument.AFTER,
         )
@@ -112,11 +121,33 @@ class Courses:
     ) -> StoredCourse | None:
         """Set `name` or `tags`; None if there is no such course."""
         row = await self._courses.find_one_and_update(
-            {"_id": course_id},
+            {"_id": course_id, **_STAYS},
             {"$set": {**changes, "updated": now}},
             return_document=ReturnDocument.AFTER,
         )
         return _course(row) if row else None
+
+    async def begin_deletion(self, course_id: UUID, now: dt.datetime) -> bool:
+        """Let a course be there for nobody any more; False if it is not there."""
+        change = {"$set": {"deleting": now}}
+        return (await self._courses.update_one({"_id": course_id, **_STAYS}, change)).matched_count == 1
+
+    async def end_deletion(self, course_id: UUID) -> None:
+        """Let it be there again."""
+        await self._courses.update_one({"_id": course_id}, {"$unset": {"deleting": ""}})
+
+    async def renew_deletion(self, course_id: UUID, since: dt.datetime) -> None:
+        """Say when somebody last was at it."""
+        await self._courses.update_one(
+            {"_id": course_id, "deleting": {"$exists": True}}, {"$set": {"deleting": since}}
+        )
+
+    async def take_over_deletion(self, idle_since: dt.datetime, now: dt.datetime) -> UUID | None:
+        """A course that is being deleted, and at which nobody was since a time: it is the caller's now."""
+        row = await self._courses.find_one_and_update(
+            {"deleting": {"$lte": idle_since}}, {"$set": {"deleting": now}}, projection={"_id": 1}
+        )
+        return row["_id"] if row else None
 
     async def delete(self, course_id: UUID, transaction: Transaction) -> list[UUID]:
         """Remove a course and its versions; the ids of these."""
@@ -135,7 +166,7 @@ class Courses:
     # -- queries -----------------------------------------------------------------------------------------
 
     async def get(self, course_id: UUID) -> StoredCourse | None:
-        row = await self._courses.find_one({"_id": course_id})
+        row = await self._courses.find_one({"_id": course_id, **_STAYS})
         return _course(row) if row else None
 
     async def version(self, version_id: UUID) -> CourseVersion | None:
@@ -168,7 +199,7 @@ class Courses:
         """Courses, newest first; with `search` those whose name, title or publisher id holds that text, with
         `tag` those that have it. `after` is the last one of the page before.
         """
-        conditions: list[dict[str, Any]] = [{}]
+        conditions: list[dict[str, Any]] = [{**_STAYS}]
         if search and "\0" in search:
             return []  # nothing holds it, and a pattern cannot
         if search:

@@ -100,7 +100,11 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_hour", "_id.hour", "_id.adapter"),
         _index("by_adapter", "_id.adapter", "_id.hour"),
     ],
-    "courses": [_index("by_created", "created", "_id"), _index("by_tag", "tags", "created", "_id")],
+    "courses": [
+        _index("by_created", "created", "_id"),
+        _index("by_tag", "tags", "created", "_id"),
+        _index("deleting", "deleting", partialFilterExpression={"deleting": {"$exists": True}}),
+    ],
     "course_imports": [_index("expiry", "expires", expireAfterSeconds=0)],
     # As GridFS itself names it, so that its drivers find it.
     "course_files.chunks": [_index("files_id_1_n_1", "files_id", "n", unique=True)],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import zipfile
 from base64 import b64encode
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from gateway.store.registrations import RegistrationFilter
 from tests.cmi5.samples import au_xml
 from tests.gateway import Gateway
 from tests.waiting import until
@@ -221,3 +223,58 @@ async def test_a_preview_shows_a_course_and_leaves_no_trace_in_reports(gateway: 
     assert len((await api(gateway).get("/registrations", {"preview": "true"})).json()["registrations"]) == 2
     assert (await api(gateway).delete(path)).status == 204
     assert (await api(gateway).get("/registrations", {"preview": "true"})).json()["registrations"] == []
+
+
+async def test_who_is_registered_while_the_course_is_deleted_leaves_no_registration_behind(
+    gateway: Gateway,
+) -> None:
+    for _ in range(5):
+        course = (await imported(gateway))["id"]
+        body = {"course": course, "actor": LEARNER}
+        answers = await asyncio.gather(
+            *(api(gateway).post("/registrations", body=body) for _ in range(8)),
+            api(gateway).delete(f"/courses/{course}", {"force": "true"}),
+            *(api(gateway).post("/registrations", body=body) for _ in range(8)),
+        )
+        assert answers[8].status == 204
+        assert {each.status for each in answers} <= {201, 204, 404}
+        assert await gateway.store.registrations.list(RegistrationFilter(course=UUID(course))) == []
+
+
+async def test_deleting_without_force_beside_a_registration_takes_away_one_of_the_two(
+    gateway: Gateway,
+) -> None:
+    # Or neither of them comes about; but never a registration without its course.
+    possible = {(204, False, 404, 0), (409, True, 201, 1), (409, True, 404, 0)}
+    for _ in range(5):
+        course = (await imported(gateway))["id"]
+        made, deleted = await asyncio.gather(
+            api(gateway).post("/registrations", body={"course": course, "actor": LEARNER}),
+            api(gateway).delete(f"/courses/{course}"),
+        )
+        there = (await api(gateway).get(f"/courses/{course}")).status == 200
+        left = await gateway.store.registrations.list(RegistrationFilter(course=UUID(course)))
+        assert (deleted.status, there, made.status, len(left)) in possible
+
+
+async def test_a_large_course_is_gone_at_once_and_emptied_in_the_background(gateway: Gateway) -> None:
+    course = (await imported(gateway, course_zip()))["id"]
+    body = {"course": course, "actor": LEARNER}
+    ids = [(await api(gateway).post("/registrations", body=body)).json()["id"] for _ in range(5)]
+    link = (await api(gateway).post(f"/registrations/{ids[0]}/links")).json()["url"]
+    removals, stored = gateway.services.removals, await gateway.store.courses.get(UUID(course))
+    assert stored is not None
+    assert not await removals.delete_course(UUID(course), force=True, at_once=2)
+    for reply in (
+        await api(gateway).get(f"/courses/{course}"),
+        await api(gateway).delete(f"/courses/{course}", {"force": "true"}),
+        await api(gateway).post("/registrations", body=body),
+        await gateway.http().at(link)("GET", ""),
+    ):
+        assert reply.status == 404
+    assert course not in (await api(gateway).get("/courses")).body.decode()
+    async with asyncio.timeout(60):
+        while await gateway.store.course_files.all(stored.version):
+            await asyncio.sleep(0.01)
+    for identity in ids:
+        assert (await api(gateway).get(f"/registrations/{identity}")).status == 404

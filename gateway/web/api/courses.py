@@ -29,6 +29,9 @@ from gateway.web.api.paging import cursor_at, page_of, place_of
 from gateway.web.api.uploads import spooled_file, uploaded_file
 from gateway.web.origins import addresses
 
+# Registrations that are deleted before a request is answered; it takes a few seconds.
+_DELETED_AT_ONCE = 500
+
 
 async def create(request: web.Request) -> web.Response:
     """Import a course: 201, or 400 with every finding; 202 with a job for `Prefer: respond-async`."""
@@ -91,13 +94,16 @@ async def describe(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Delete a course with its files: 204. With registrations 409, unless `force=true` deletes these, too."""
+    """Delete a course with its files: 204. With registrations 409, unless `force=true` deletes these, too;
+    202 where they are so many that the rest goes in the background.
+    """
     services = await cmi5(request)
     query = read_query(request, ("force",))
     force = query.flag("force")
     query.finish()
-    await services.removals.delete_course(path_id(request, "course", "course"), force=force)
-    return web.Response(status=204)
+    course_id = path_id(request, "course", "course")
+    gone = await services.removals.delete_course(course_id, force=force, at_once=_DELETED_AT_ONCE)
+    return web.Response(status=204 if gone else 202)
 
 
 async def versions(request: web.Request) -> web.Response:

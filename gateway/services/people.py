@@ -42,6 +42,7 @@ class Right(StrEnum):
     READ_STATEMENTS = "read statements"
     READ_DELIVERIES = "read deliveries"
     REPLAY = "replay deliveries"
+    TRY_MAPPINGS = "try mappings"
     READ_COURSES = "see courses and progress"
     RUN_COURSES = "run courses"
     READ_CREDENTIALS = "see credentials"
@@ -64,7 +65,14 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.ADMINISTRATOR: frozenset(Right),
     Role.LMS_ADMINISTRATOR: frozenset({Right.HOME, Right.READ_COURSES, Right.RUN_COURSES}),
     Role.INTEGRATION_ENGINEER: frozenset(
-        {Right.HOME, Right.READ_STATEMENTS, Right.READ_DELIVERIES, Right.REPLAY, Right.READ_SYSTEM}
+        {
+            Right.HOME,
+            Right.READ_STATEMENTS,
+            Right.READ_DELIVERIES,
+            Right.REPLAY,
+            Right.TRY_MAPPINGS,
+            Right.READ_SYSTEM,
+        }
     ),
     Role.ANALYST: frozenset({Right.HOME, Right.READ_STATEMENTS}),
     # Sees everything and changes nothing.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -80,3 +81,36 @@ async def test_choosing_nothing_or_nonsense_is_told(gateway: Gateway) -> None:
         assert (await visitor.post(path, {"id": "7"})).status == 400
     for wrong in ({"state": "lost"}, {"since": "yesterday"}, {"cursor": "made up"}):
         assert (await visitor.get("/deliveries", **wrong)).status == 400
+
+
+async def test_a_payload_is_tried_on_the_playground_and_nothing_is_stored(
+    serve: Serve, mappings_folder: Callable[..., Path]
+) -> None:
+    async with serve(hooks__mappings=str(mappings_folder())) as gateway:
+        visitor = await person(gateway, Role.INTEGRATION_ENGINEER)
+        assert "Nothing is stored" in words(await visitor.get("/playground", adapter="acme"))
+        items = [acme_item("1", who="<i>ana</i>"), acme_item("2", at="?"), acme_item("3", type="new")]
+        fields = {"adapter": "acme", "payload": json.dumps({"items": items}), "headers": "X-A: 1\n\nX-B:2"}
+        tried = await visitor.post("/playground", fields)
+        shown = words(tried)
+        assert tried.status == 200
+        assert "Event 1: adapted" in shown
+        assert "completed applies" in shown
+        assert "<i>ana</i>" in shown
+        assert b"<i>ana" not in tried.body
+        assert "Event 2: failed" in shown
+        assert re.search(r"acme\.yaml:\d+:\d+", shown)
+        assert "Event 3: unmatched" in shown
+        assert "X-A: 1" in shown
+        for wrong, status, told in (
+            ({"payload": "{"}, 400, "JSON"),
+            ({"payload": '{"a": 1, "a": 2}'}, 400, "a"),
+            ({"headers": "no header"}, 400, "expected Name: value"),
+            ({"adapter": "nobody"}, 404, "there is no adapter"),
+        ):
+            refused = await visitor.post("/playground", fields | wrong)
+            assert refused.status == status
+            assert told in words(refused)
+        assert (await visitor.post("/playground", fields | {"payload": "7"})).status < 500
+        assert await listed(visitor) == []
+        assert await gateway.store.statements.count() == 0

@@ -63,6 +63,7 @@ async def test_a_changed_file_is_swapped_in_under_load_and_nothing_is_lost(
         for number, one in enumerate(many):
             await worker.store.deliveries.insert([one])
             if number % 20 == 10:
+                await worker.finished(one.id)  # so that each revision has made something
                 mappings_folder(**{"version: 1": f"version: {number}"})
                 await asyncio.sleep(0.1)
         for one in many:

@@ -265,6 +265,23 @@ def test_run_reads_whole_requests_when_asked_to() -> None:
     assert "line 1: --request wants" in bare.stderr
 
 
+def test_what_fetch_back_brings_is_given_by_a_file_and_never_fetched(folder: Path) -> None:
+    fetching = "fetch_back: { connection: vendor, path: '/events/${ body.id }' }\n"
+    changed = MAPPING.replace("rules:\n", f"{fetching}rules:\n").replace(
+        "mailto(body.who)", "mailto(fetched.mail)"
+    )
+    (folder / "sample.yaml").write_text(changed)
+    (folder / "answer.json").write_text('{"mail": "ana@example.edu"}')
+    (folder / "joined.json").write_text(json.dumps(JOINED))
+    bare = run("run", "sample.yaml", given=json.dumps(JOINED))
+    assert bare.exit_code == 1
+    assert "`fetched` is not given; the event wants GET /events/e-1 of connection vendor" in bare.stderr
+    given = run("run", "sample.yaml", "--fetched", "answer.json", given=json.dumps(JOINED))
+    assert json.loads(given.stdout)["actor"]["mbox"] == "mailto:ana@example.edu"
+    explained = run("explain", "sample.yaml", "joined.json", "--fetched", "answer.json", "--json")
+    assert json.loads(explained.stdout)[0]["outcome"]["kind"] == "adapted"
+
+
 def test_run_is_repeatable() -> None:
     one, other = (run("run", "sample.yaml", given=json.dumps(JOINED)).stdout for _ in range(2))
     assert one == other != ""

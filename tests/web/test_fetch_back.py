@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from aiohttp import web
 
+from gateway.resources import mappings_dir
 from gateway.store.delivery_records import Delivery, State
 from tests.gateway import Gateway, Reply
 from tests.vendor_server import VendorServer, vendor_server
@@ -289,3 +290,24 @@ async def test_addresses_of_this_network_are_reached_only_where_the_settings_say
         waiting = await waits(gateway, await notify(gateway, "e1"))
         assert "is not a public address" in waiting["reason"]
         assert vendor.asked == []
+
+
+async def test_credlys_notices_become_statements_with_the_shipped_mapping(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = mappings_dir() / "samples" / "credly"
+    monkeypatch.setenv("CREDLY_TOKEN", "token-in-the-url")
+    monkeypatch.setenv("CREDLY_ORG_TOKEN", "token-of-the-organization")
+    async with vendor_server(json.loads((samples / "badge-created.json").read_text())) as credly:
+        connection = credly.connection(auth={"basic": {"user": "CREDLY_ORG_TOKEN"}})
+        async with serve(hooks__connections={"credly": connection}) as gateway:
+            body, sent = (samples / "notice.json").read_bytes(), {"Content-Type": "application/json"}
+            reply = await gateway.http().post(
+                "/hooks/credly", params=[("token", "token-in-the-url")], data=body, headers=sent
+            )
+            assert (await finished(gateway, reply)).outcomes[0].rule == "issued"
+            assert credly.asked[0].startswith(
+                "/base/organizations/ba92621f-f22c-41e5-9157-c2dc274e3cf0/events/"
+            )
+            (statement,) = await all_statements(gateway)
+            assert statement["verb"]["id"] == "http://id.tincanapi.com/verb/earned"

@@ -18,6 +18,7 @@ from lxml import etree
 
 from gateway.cmi5.findings import Finding, Level, error, has_errors
 from gateway.cmi5.safe_xml import XmlLimits, read_xml
+from gateway.cmi5.schema_messages import sentence
 from gateway.cmi5.structure import AU, Block, Course, LanguageMap, Node, Objective
 from gateway.cmi5.structure_rules import (
     NS,
@@ -112,7 +113,7 @@ def _xsd_findings(root: etree._Element) -> Iterator[Finding]:
         return
     log: Any = schema.error_log
     for entry in islice(log, _MOST_FINDINGS):
-        yield error(_XSD, _path(root, entry.path), entry.message.replace(NS, ""), line=entry.line)
+        yield error(_XSD, _path(root, entry.path), sentence(entry.message.replace(NS, "")), line=entry.line)
 
 
 def _path(root: etree._Element, xpath: str | None) -> str:

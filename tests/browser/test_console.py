@@ -113,7 +113,7 @@ async def test_the_first_person_gets_in_and_reads_every_page_in_every_width_and_
     await expect(page.locator("time").first).to_have_attribute("title", re.compile("UTC$"))
     links = await page.get_by_role("navigation").get_by_role("link").all()
     paths = [await link.get_attribute("href") for link in links]
-    assert len(paths) == 9
+    assert len(paths) == 10
     paths += await _details(page, site)
     for path in paths:
         for scheme, width in (("light", 1280), ("dark", 320)):

@@ -22,6 +22,7 @@ from gateway.web.console import (
     credentials,
     deliveries,
     home,
+    leaders,
     people,
     playground,
     registrations,
@@ -54,6 +55,7 @@ def _table(settings: Settings) -> int:
 
 ROUTES: Sequence[Route] = (
     Route("GET", "/", Right.HOME, home.show),
+    Route("GET", "/leaders", Right.HOME, leaders.show),
     Route("GET", "/connect", Right.HOME, connect.show),
     Route("GET", "/statements", Right.READ_STATEMENTS, statements.index),
     Route("GET", "/statements/{statement}", Right.READ_STATEMENTS, statements.show),

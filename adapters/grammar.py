@@ -60,6 +60,9 @@ PRIVACY: Model = {
     "mask": Key("list", "Paths overwritten in the stored copy and for rules."),
     "pseudonym": Key("list", "Paths whose values become pseudonyms in the stored copy and for rules."),
     "store_raw": Key("choice", "What is kept of a request once it is resolved.", choices=STORE_RAW),
+    "keep_for": Key(
+        "duration", "How long a delivery is kept after success, 5d or more; hooks.retention when not given."
+    ),
     "raw_for": Key("duration", "How long bodies are kept after success; hooks.raw_retention when not given."),
 }
 STATEMENT_CONTROL: Model = {

@@ -46,6 +46,7 @@ from adapters.yaml_source import MapNode, Node, Place, ScalarNode, plain, read_y
 Files = Callable[[str], str | None]
 
 _EVENT_NAMES = frozenset({"body", "headers", "index", "item", "query"})
+_LEAST_KEPT, _MOST_KEPT = 5 * 86400, 36_500 * 86400  # seconds
 _PERSON_NAMES = _EVENT_NAMES | {"event_id", "received_at", "source"}
 
 
@@ -443,7 +444,16 @@ class _Loader:
             fetched=tuple(one for one in hidden if one.root == "fetched"),
             store_raw=store_raw,  # type: ignore[arg-type]
             raw_for=_seconds(block, "raw_for"),
+            keep_for=self.keep_for(block),
         )
+
+    def keep_for(self, block: Block) -> int | None:
+        found, node = _seconds(block, "keep_for"), block.scalar("keep_for")
+        if node is not None and not _LEAST_KEPT <= (found or 0) <= _MOST_KEPT:
+            message = f"keep_for is 5d to 36500d, got {node.text}: vendors repeat deliveries for days"
+            help = "store_raw: hash-only keeps nothing of a body once its delivery is resolved"
+            self.report(node.place.lint("E111", message, help=help))
+        return found
 
     def hidden(self) -> tuple[Hidden, ...]:
         block = self.block.block("privacy")

@@ -42,8 +42,8 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Privacy:
-    """The `privacy:` block: what is hidden of payloads, and of what is `fetched` for them. `raw_for` is in
-    seconds, None leaves it to the gateway's settings.
+    """The `privacy:` block: what is hidden of payloads, and of what is `fetched` for them. `keep_for`
+    (the delivery) and `raw_for` (its body) are in seconds, None leaves them to the gateway's settings.
 
     `keep` stores requests as they came, `redacted` without what is hidden; `hash-only` forgets the body once
     the delivery is resolved, `none` the headers and the query as well.
@@ -53,6 +53,7 @@ class Privacy:
     fetched: tuple[Hidden, ...] = ()
     store_raw: StoreRaw = "redacted"
     raw_for: int | None = None
+    keep_for: int | None = None
 
     @property
     def sealed(self) -> bool:

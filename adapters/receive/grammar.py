@@ -115,14 +115,6 @@ HANDSHAKE: Model = {
     "verify_first": Key("boolean", "Answers only after `verify` has passed."),
     "respond": Key("block", "The answer.", required=True, model=RESPOND),
 }
-RETENTION: Model = {
-    "days": Key("integer", "Days after which a resolved delivery is deleted."),
-    "body": Key(
-        "choice",
-        "What is left of a resolved body: all, what everybody may see (no for_identity_only), or its hash.",
-        choices=("whole", "redacted", "hash"),
-    ),
-}
 RECEIVE: Model = {
     "methods": Key("texts", "POST when not given."),
     "content_types": Key("texts", "Types that are accepted; by default those of `decode`."),
@@ -142,7 +134,6 @@ RECEIVE: Model = {
     ),
     "rate": Key("text", "Most requests of one address, such as 600/m; beyond it the answer is 429."),
     "quiet_after": Key("duration", "Silence of the vendor that is reported as an alarm."),
-    "retention": Key("block", "How long and in which form deliveries are kept.", model=RETENTION),
     "retired": Key("boolean", "true: the adapter is gone for good; the answer is 410."),
 }
 METHODS: dict[str, Model] = {

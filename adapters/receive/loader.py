@@ -19,7 +19,6 @@ from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode, walk
 
 _RATE = re.compile(r"(\d{1,6})\s*/\s*(s|m|h)")
 # The longest that a vendor tries again, and a reserve: until then a repeated delivery must be recognised.
-_LEAST_DAYS = 5
 _PERIODS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -123,19 +122,11 @@ class ReceiveLoader:
         return Decoder("json")
 
     def policy(self) -> Policy:
-        """What the gateway does around receiving: rate, alarm, retention."""
+        """What the gateway does around receiving: rate and alarm."""
         quiet = self.block.scalar("quiet_after")
-        retention = self.block.block("retention")
-        days = retention.integer("days", 0)
-        if "days" in retention and not _LEAST_DAYS <= days <= 36_500:
-            message = f"days is {_LEAST_DAYS} to 36500, got {days}: vendors repeat deliveries for days"
-            help = "body: hash keeps nothing of a body once its delivery is resolved"
-            self.env.report(retention.place("days").lint("E111", message, help=help))
         return Policy(
             rate=self.rate(),
             quiet_after=seconds(quiet) if quiet is not None else None,
-            retention_days=days or None,
-            keep_body=retention.text("body", "whole"),  # type: ignore[arg-type]
             retired=self.block.flag("retired", default=False),
         )
 

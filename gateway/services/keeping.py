@@ -18,13 +18,9 @@ import re2
 
 from adapters import Mapping, Request
 from adapters.receive.checks import Check, Signed, Token, each_check
-from adapters.receive.decode import Undecodable
 from adapters.receive.jwt import Jwt
 from adapters.receive.public_key import PublicKeySigned
-from gateway.services.adapting import payload_of
-from gateway.services.privacy import PrivacyKeys, Sealed
-from gateway.store.deliveries import Left
-from gateway.store.delivery_records import Delivery
+from gateway.services.privacy import PrivacyKeys
 
 MASK = "***"
 _ALWAYS = frozenset({"content-type", "user-agent", "date"})
@@ -158,31 +154,8 @@ def _json(payload: Any) -> bytes:
 
 def kept_for(mapping: Mapping, default: dt.timedelta) -> dt.timedelta:
     """How long a resolved delivery stays."""
-    days = mapping.receiver.policy.retention_days if mapping.receiver is not None else None
-    return dt.timedelta(days=days) if days is not None else default
-
-
-def left_of(mapping: Mapping, delivery: Delivery, keys: PrivacyKeys) -> Left | None:
-    """What the mapping leaves of the body of a delivery that is resolved; None where that is all of it."""
-    keep = mapping.receiver.policy.keep_body if mapping.receiver is not None else "whole"
-    if keep == "hash":
-        return Left(kept="hash")
-    if keep == "whole" or not mapping.hidden:
-        return None
-    try:
-        payload = mapping.redact(
-            payload_of(mapping, delivery, keys),
-            keys.pseudonyms(delivery.epoch),
-            already=delivery.pseudonymised,
-        )
-    except (Undecodable, Sealed):
-        return None
-    return Left(
-        kept="redacted",
-        body=_json(payload),
-        decoded=True,
-        pseudonymised=tuple(one.shown for one in mapping.hidden if one.action == "pseudonym"),
-    )
+    seconds = mapping.privacy.keep_for
+    return dt.timedelta(seconds=seconds) if seconds is not None else default
 
 
 def _checks(mapping: Mapping) -> Iterator[Check]:

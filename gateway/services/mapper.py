@@ -23,7 +23,7 @@ from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
 from gateway.services.adapting import Adapting, Made, events_of, state_of, undecodable
 from gateway.services.explaining import explained, unsupplied
 from gateway.services.fetch_back import FetchBack
-from gateway.services.keeping import kept_for, left_of
+from gateway.services.keeping import kept_for
 from gateway.services.lookups import Asking, Found, Resolver
 from gateway.services.mappings import Mappings
 from gateway.services.privacy import PrivacyKeys
@@ -327,7 +327,6 @@ class Mapper:
         return replace(
             result,
             expires=now + records,
-            left=left_of(mapping, delivery, self._keys),
             forget=now + kept if kept < records else None,
             forget_all=mapping.privacy.store_raw == "none",
         )

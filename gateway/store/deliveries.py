@@ -12,7 +12,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID, uuid4
 
 from pymongo import UpdateOne
@@ -50,21 +50,11 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """What is kept of the body of a resolved delivery: the JSON that everybody may see, or its hash alone."""
-
-    kept: Literal["redacted", "hash"]
-    body: bytes = b""
-    decoded: bool = False
-    pseudonymised: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """The result of mapping one delivery; resolved ones are deleted at `expires`, their bodies at `forget`.
 
-    `left` is what is kept of the body from now on; None keeps all of it. Held ones are mapped again at
-    `again`, or when what they wait for is released.
+    Held ones are mapped again at `again`, or when what they wait for is released. `fetched` is what to keep
+    of vendors' answers; None leaves what is kept.
     """
 
     delivery: Delivery
@@ -77,7 +67,6 @@ class Finished:
     again: dt.datetime | None = None
     resolved: Mapping[str, Any] | None = None
     leftover: Sequence[UUID] = ()
-    left: Left | None = None
     fetched: Fetched | None = None
 
     @property
@@ -372,14 +361,6 @@ def _finishing(result: Finished, now: dt.datetime) -> UpdateOne:
     if result.again is not None:
         # It lives on: processes that take it up again are counted from here.
         values |= {"attempts": 0, "postponed": 0}
-    if result.left is not None:
-        left = result.left
-        values |= {"request.body": left.body, "decoded": left.decoded, "kept": left.kept}
-        values["pseudonymised"] = list(left.pseudonymised)
-        removed["sealed"] = ""
-        if left.kept == "hash":
-            values.pop("fetched", None)
-            removed["fetched"] = ""
     return UpdateOne(
         {"_id": result.delivery.id, "claim": result.delivery.claim}, {"$set": values, "$unset": removed}
     )

@@ -14,10 +14,11 @@ from gateway.errors import GatewayError
 from gateway.keys import ACCESS, PEOPLE, RELOADING, SERVICES, SESSIONS, SETTINGS, TOKENS
 from gateway.services.access import Access
 from gateway.services.addresses import public_url as public_url
+from gateway.services.clock import utc_now
 from gateway.services.mappings import Mappings
 from gateway.services.people import People
 from gateway.services.reloading import Reloading
-from gateway.services.services import Services, utc_now
+from gateway.services.services import Services
 from gateway.services.session_finder import SessionFinder
 from gateway.services.tokens import TokenIssuer
 from gateway.services.working import enduring
@@ -49,11 +50,13 @@ _NOTE_USE_EVERY = 30.0  # seconds
 _MOUNTS = (("/v1/xapi", Version.V1), ("/xapi", Version.V2))
 
 
-async def open_services(settings: Settings, client: Client) -> dict[str, Services]:
-    """The services of every store, with indexes in place."""
+async def open_services(
+    settings: Settings, client: Client, mappings: Mappings | None = None
+) -> dict[str, Services]:
+    """The services of every store, with indexes in place. Mappings are read when they are first wanted."""
     default = client[settings.databases[settings.stores.default]]
     more_key = await shared_secret(default, "more")
-    mappings = Mappings.of(settings)
+    mappings = mappings or Mappings.of(settings)
     services: dict[str, Services] = {}
     for name, database in settings.databases.items():
         store = Store(client, database)
@@ -133,12 +136,14 @@ def build_content_app(services: Mapping[str, Services]) -> web.Application:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings, client: Client, *, share_port: bool) -> AsyncIterator[tuple[int, int]]:
+async def serving(
+    settings: Settings, services: Mapping[str, Services], *, share_port: bool
+) -> AsyncIterator[tuple[int, int]]:
     """Serve until left, then finish the requests under way; the ports of the gateway and of course content.
 
     With `share_port` other processes may listen on the same ports, and the kernel spreads connections.
     """
-    server, services = settings.server, await open_services(settings, client)
+    server = settings.server
     app, content_app = build_app(settings, services), build_content_app(services)
     async with _listening(content_app, settings, server.content_port, share_port) as content_port:
         app[CONTENT_PORT].number = content_port

@@ -117,7 +117,7 @@ def test_every_command_that_the_page_names_exists() -> None:
     assert len(named) > 8
     for group, rest in named:
         commands = [word.split()[0] for word in rest.strip().strip("`").split("`, `")]
-        known = main.commands[group]
+        known = main.get_command(click.Context(main), group)
         assert isinstance(known, click.Group)
         assert set(commands) <= set(known.commands), group
 

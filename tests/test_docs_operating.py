@@ -61,13 +61,12 @@ async def test_the_commands_of_both_pages_work(
     assert len(COMMANDS) > 10
 
 
-def test_the_tenants_of_the_page_can_be_configured() -> None:
-    connections, written = re.findall(r"^```yaml\n(.*?)^```", OPERATING, re.DOTALL | re.MULTILINE)
-    settings = settings_for(
-        "docs",
-        hooks__adapters=yaml.safe_load(written)["hooks"]["adapters"],
-        hooks__connections=yaml.safe_load(connections)["hooks"]["connections"],
-    )
+def test_the_folders_tenants_and_connections_of_the_page_can_be_configured() -> None:
+    written: dict[str, Any] = {}
+    for block in re.findall(r"^```yaml\n(.*?)^```", OPERATING, re.DOTALL | re.MULTILINE):
+        written |= {f"hooks__{key}": value for key, value in yaml.safe_load(block)["hooks"].items()}
+    settings = settings_for("docs", **written)
+    assert settings.hooks.folders == (None, Path("/etc/xapi/mappings"))
     assert settings.hooks.vendors["credly"].base_url == "https://api.credly.com/v1"
     (tenant,) = settings.hooks.instances.values()
     assert tenant.secrets == {"ACME_SECRET": "ACME_MEDICINE_SECRET"}

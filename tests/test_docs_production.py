@@ -51,9 +51,11 @@ def settings_of(text: str, secrets: Path) -> Settings:
 
 
 def commands(group: click.Group) -> dict[str, Any]:
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
     return {
         name: commands(command) if isinstance(command, click.Group) else command
-        for name, command in group.commands.items()
+        for name, command in found.items()
     }
 
 
@@ -142,7 +144,9 @@ def test_the_unit_starts_a_command_that_there_is() -> None:
     (start,) = unit()["Service"]["ExecStart"]
     program, command, *arguments = shlex.split(start)
     assert program.endswith("/bin/xapi-gateway")
-    context = main.commands[command].make_context(command, arguments)
+    unit_command = main.get_command(click.Context(main), command)
+    assert unit_command is not None
+    context = unit_command.make_context(command, arguments)
     assert str(context.params["config_path"]) == "/etc/xapi-gateway/gateway.yaml"
 
 

@@ -49,6 +49,13 @@ def _parameter(option: Option) -> str:
     return option.name.replace(".", "_")
 
 
+def _flag(value: Any) -> object:
+    """What a flag says: nothing if it was not given, a list if it was repeated."""
+    if not isinstance(value, tuple):
+        return value
+    return list(value) if len(value) > 1 else next(iter(value), None)
+
+
 def settings_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command `--config` and the flags of these options, or of all that have one.
 
@@ -63,13 +70,20 @@ def settings_options(*names: str) -> Callable[[Callable[..., None]], Callable[..
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def decorated(config_path: Path | None, **arguments: Any) -> None:
-            flags = {option.name: arguments.pop(_parameter(option)) for option, _ in flagged}
+            flags = {option.name: _flag(arguments.pop(_parameter(option))) for option, _ in flagged}
             command(sources=Sources(config_path, flags), **arguments)
 
         result: Callable[..., None] = decorated
         for option, flag in reversed(flagged):
             metavar = "N" if option.accepts("integer") else "TEXT"
-            add = click.option(flag, _parameter(option), metavar=metavar, help=f"Set {option.name}.")
+            several = option.accepts("array")
+            add = click.option(
+                flag,
+                _parameter(option),
+                metavar=metavar,
+                multiple=several,
+                help=f"Set {option.name}.{' Repeatable.' if several else ''}",
+            )
             result = add(result)
         return click.option(
             "--config",

@@ -14,8 +14,8 @@ from gateway.cli.output import as_json_option, print_json, print_table
 from gateway.errors import Invalid
 from gateway.services.access import Scope
 from gateway.services.bootstrap import new_key, new_secret
+from gateway.services.clock import utc_now
 from gateway.services.credentials import check_rows
-from gateway.services.services import utc_now
 from gateway.settings import Settings
 from gateway.store.credentials import Credential, Credentials
 from gateway.store.row_filters import RowFilter

@@ -23,7 +23,7 @@ from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json
 from gateway.demo import build_course, samples
 from gateway.services.bootstrap import new_key, new_secret
-from gateway.services.services import utc_now
+from gateway.services.clock import utc_now
 from gateway.settings import Settings
 from gateway.store.credentials import Credential
 from gateway.store.store import Store

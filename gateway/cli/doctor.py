@@ -14,9 +14,10 @@ from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json
 from gateway.errors import GatewayError
 from gateway.services import diagnosis
+from gateway.services.clock import utc_now
 from gateway.services.diagnosis import Diagnosis, Health
 from gateway.services.mappings import Mappings
-from gateway.services.services import Services, utc_now
+from gateway.services.services import Services
 from gateway.settings import Settings, SettingsError
 from gateway.store.connection import Client, check_server, translating
 from gateway.store.mongod import MongoDirectory

@@ -13,8 +13,9 @@ from gateway.app import open_services
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json, print_table
+from gateway.services.clock import utc_now
 from gateway.services.revision_views import process_view, report_view, revision_view
-from gateway.services.services import Services, utc_now
+from gateway.services.services import Services
 from gateway.store.mapping_status import MappingStatus, ProcessStatus
 
 Result = TypeVar("Result")

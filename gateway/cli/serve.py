@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import click
@@ -21,10 +21,11 @@ from gateway.cli.opening import open_client, run
 from gateway.cli.supervisor import WORKER, supervise
 from gateway.logs import configure_logging
 from gateway.services.bootstrap import FirstCredential, bootstrap
-from gateway.services.services import Services, utc_now
+from gateway.services.clock import utc_now
+from gateway.services.mappings import Mappings
+from gateway.services.services import Services
 from gateway.services.working import enduring
 from gateway.settings import Settings
-from gateway.store.connection import Client
 
 log = structlog.get_logger(__name__)
 
@@ -52,9 +53,12 @@ def _collect_rarely() -> None:
 
 
 async def _alone(settings: Settings) -> None:
-    async with _stop_signals() as stop, open_client(settings) as client:
-        first, services = await _prepare(settings, client)
-        async with serving(settings, client, share_port=False) as ports, _hangups(services):
+    mappings = Mappings.of(settings)
+    async with _stop_signals() as stop, _meanwhile(mappings.load), open_client(settings) as client:
+        services = await open_services(settings, client, mappings)
+        default = services[settings.stores.default]
+        first = await _prepare(settings, default)
+        async with serving(settings, services, share_port=False) as ports, _hangups(default):
             _announce(settings, ports, first)
             await stop.wait()
             log.info("stopping")
@@ -62,22 +66,21 @@ async def _alone(settings: Settings) -> None:
 
 async def _worker(settings: Settings) -> None:
     """One of several processes on the same port; ends with the supervisor, however that ended."""
-    async with (
-        _stop_signals() as stop,
-        open_client(settings) as client,
-        serving(settings, client, share_port=True),
-        asyncio.TaskGroup() as tasks,
-    ):
-        orphaned = tasks.create_task(_until_orphaned(stop))
-        await stop.wait()
-        orphaned.cancel()
+    mappings = Mappings.of(settings)
+    async with _stop_signals() as stop, _meanwhile(mappings.load), open_client(settings) as client:
+        services = await open_services(settings, client, mappings)
+        async with serving(settings, services, share_port=True), asyncio.TaskGroup() as tasks:
+            orphaned = tasks.create_task(_until_orphaned(stop))
+            await stop.wait()
+            orphaned.cancel()
 
 
 async def _with_workers(settings: Settings) -> None:
     if 0 in (settings.server.port, settings.server.content_port):
         raise click.UsageError("several workers share a port, so server.port and content_port cannot be 0")
     async with _stop_signals() as stop, open_client(settings) as client:
-        first, services = await _prepare(settings, client)
+        services = (await open_services(settings, client))[settings.stores.default]
+        first = await _prepare(settings, services)
         _announce(settings, (settings.server.port, settings.server.content_port), first)
         async with _hangups(services):
             await supervise(
@@ -97,11 +100,20 @@ class _First:
     link: str | None
 
 
-async def _prepare(settings: Settings, client: Client) -> tuple[_First, Services]:
-    services = (await open_services(settings, client))[settings.stores.default]
+async def _prepare(settings: Settings, services: Services) -> _First:
     credential = await bootstrap(settings, services.store.credentials, utc_now())
     link = await people_of(settings, services.store).first_link(settings.stores.default)
-    return _First(credential, link), services
+    return _First(credential, link)
+
+
+@contextlib.asynccontextmanager
+async def _meanwhile(prepare: Callable[[], None]) -> AsyncIterator[None]:
+    """Prepare something in a thread while the database is being opened."""
+    task = asyncio.create_task(asyncio.to_thread(prepare))
+    try:
+        yield
+    finally:
+        await task
 
 
 @contextlib.asynccontextmanager

@@ -20,9 +20,10 @@ from gateway.cli.output import as_json_option, print_json
 from gateway.errors import GatewayError
 from gateway.services.addresses import public_url
 from gateway.services.attachment_files import AttachmentFiles, replacing
+from gateway.services.clock import utc_now
 from gateway.services.exports import Exported, Exports
 from gateway.services.moves import Line, Manner, Rejected
-from gateway.services.services import Services, utc_now
+from gateway.services.services import Services
 from gateway.services.transfers import Import, Imported, lines_of
 from gateway.services.working import enduring
 from gateway.settings import Settings

@@ -7,7 +7,8 @@ unusable, or fails its own tests, leaves the mapping that was loaded before in p
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,37 +64,50 @@ class _Loaded:
 
 
 class Mappings:
-    """Adapters by name, read from a folder. Reading one is a dictionary look-up; only `load` reads files."""
+    """Adapters by name, read when the first is wanted; where two folders have one, that of the later counts.
+
+    After that, reading one is a dictionary look-up; only `load` reads files. It may run in a thread.
+    """
 
     def __init__(
         self,
-        folder: Path,
+        folders: Path | Sequence[Path],
         secrets: Secrets = secret_of_environment,
         instances: Mapping[str, AdapterSettings] | None = None,
         connections: Mapping[str, ConnectionSettings] | None = None,
     ) -> None:
-        self.folder = folder
+        self.folders = (folders,) if isinstance(folders, Path) else tuple(folders)
         self._secrets = secrets
         self._vendors = Vendors(connections or {}, secrets)
         self._instances = instances or {}
-        self._loaded = _Loaded()
+        self._loaded: _Loaded | None = None
+        self._loading = threading.RLock()
 
     @classmethod
     def of(cls, settings: Settings) -> Mappings:
-        """The adapters of the configured folder, or the shipped ones; loaded."""
-        folder = settings.hooks.mappings or resources.mappings_dir()
-        mappings = cls(folder, instances=settings.hooks.instances, connections=settings.hooks.vendors)
-        mappings.load()
-        return mappings
+        """The adapters of the configured folders, or the shipped ones."""
+        shipped = resources.mappings_dir()
+        folders = [shipped if folder is None else folder for folder in settings.hooks.folders]
+        return cls(folders, instances=settings.hooks.instances, connections=settings.hooks.vendors)
+
+    @property
+    def _now(self) -> _Loaded:
+        """What is loaded; the first who asks loads it. Most commands never do."""
+        if self._loaded is None:
+            with self._loading:
+                if self._loaded is None:
+                    self.load()
+        assert self._loaded is not None
+        return self._loaded
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
         """All of them by name, those that are not ready too."""
-        loaded = self._loaded.adapters
+        loaded = self._now.adapters
         return tuple(loaded[name] for name in sorted(loaded))
 
     def get(self, name: str) -> Adapter | None:
-        return self._loaded.adapters.get(name)
+        return self._now.adapters.get(name)
 
     def key_urls(self) -> set[str]:
         """The key sets that ready adapters verify with."""
@@ -109,12 +123,12 @@ class Mappings:
 
     def shadow(self, name: str) -> AdapterMapping | None:
         """The mapping that runs beside an adapter's own, if there is one."""
-        return self._loaded.shadows.get(name)
+        return self._now.shadows.get(name)
 
     def seen(self) -> frozenset[tuple[str, int, int]]:
-        """What the folder looks like: it changes when a file does."""
+        """What the folders look like: it changes when a file does."""
         found: set[tuple[str, int, int]] = set()
-        for path in sorted(self.folder.rglob("*")):
+        for path in (path for folder in self.folders for path in folder.rglob("*")):
             try:
                 known = path.stat()
             except OSError:
@@ -124,23 +138,29 @@ class Mappings:
         return frozenset(found)
 
     def load(self, *, tested: bool = False) -> None:
-        """Read folder and secrets, then replace all adapters at once. Never raises for what a file holds.
+        """Read folders and secrets, then replace all adapters at once. Never raises for what a file holds.
 
         With `tested`, a mapping that is not the one in use has to pass its own tests first.
         """
+        with self._loading:
+            self._load_all(tested=tested)
+
+    def _load_all(self, *, tested: bool) -> None:
         adapters: dict[str, Adapter] = {}
         shadows: dict[str, AdapterMapping] = {}
         used = {one.mapping for one in self._instances.values()}
-        for path in mapping_paths(self.folder):
-            adapter = self._load(path, None, tested=tested)
-            if adapter.mapping is not None and adapter.mapping.shadow:
-                shadows[adapter.name] = adapter.mapping
-            elif adapter.name in adapters:
-                log.error(
-                    "adapter defined twice", adapter=adapter.name, used=str(adapters[adapter.name].file)
-                )
-            else:
-                adapters[adapter.name] = adapter
+        for folder in self.folders:
+            found: dict[str, Adapter] = {}
+            for path in mapping_paths(folder):
+                adapter = self._load(path, None, tested=tested)
+                if adapter.mapping is not None and adapter.mapping.shadow:
+                    shadows[adapter.name] = adapter.mapping
+                elif adapter.name in found:
+                    first = str(found[adapter.name].file)
+                    log.error("adapter defined twice", adapter=adapter.name, used=first)
+                else:
+                    found[adapter.name] = adapter
+            adapters |= found
         files = {one.name: one.file for one in adapters.values()}
         for name, chosen in self._instances.items():
             if (file := files.get(chosen.mapping)) is not None and name not in files:
@@ -158,17 +178,18 @@ class Mappings:
 
     def restore(self, name: str, mapping: AdapterMapping) -> None:
         """Use an older revision for an adapter whose file cannot be used since the gateway started."""
-        before = self._loaded.adapters[name]
+        before = self._now.adapters[name]
         adapter = self._adapter(mapping, before.file)
         restored = replace(adapter, kept=before.problem)
-        rest = {key: one for key, one in self._loaded.adapters.items() if key != name}
-        self._loaded = replace(self._loaded, adapters=rest | {mapping.name: restored})
+        rest = {key: one for key, one in self._now.adapters.items() if key != name}
+        self._loaded = replace(self._now, adapters=rest | {mapping.name: restored})
         log.error("mapping unusable, its last revision is used", adapter=mapping.name, problem=before.problem)
 
     def report(self) -> None:
         """Log what is ready and what is not; those that nobody gave any secret share one line."""
-        if not self.folder.is_dir():
-            log.warning("no mappings folder", folder=str(self.folder))
+        for folder in self.folders:
+            if not folder.is_dir():
+                log.warning("no mappings folder", folder=str(folder))
         unused = [adapter.name for adapter in self.adapters if _nobody_set_up(adapter)]
         if unused:
             hint = "GET /api/v1/mappings says which secrets each of them needs"
@@ -199,7 +220,7 @@ class Mappings:
 
     def _before(self, path: Path, instance: Instance | None) -> Adapter | None:
         """The adapter as it was loaded before."""
-        loaded = self._loaded.adapters
+        loaded = self._loaded.adapters if self._loaded is not None else {}
         if instance is not None:
             return loaded.get(instance.adapter)
         return next(

@@ -10,6 +10,7 @@ import structlog
 from gateway.cmi5.packages import PackageLimits
 from gateway.services.addresses import public_url
 from gateway.services.au_requests import AURequests
+from gateway.services.clock import utc_now
 from gateway.services.commit import Committer
 from gateway.services.conflicts import Conflicts
 from gateway.services.course_imports import CourseImports
@@ -46,11 +47,6 @@ _RECOVER_EVERY = 2.0  # seconds
 _NOTE_USE_EVERY = 20.0
 _ABANDON_EVERY = 15.0
 _SWEEP_EVERY = 3600.0
-
-
-def utc_now() -> dt.datetime:
-    """The clock of a running gateway."""
-    return dt.datetime.now(dt.UTC)
 
 
 class Services:

@@ -80,7 +80,8 @@ def _cells(option: Option, default: object, meaning: str) -> Iterator[str]:
     yield _escaped(expected(option.schema))
     notes = [_escaped(meaning)]
     if option.flag:
-        notes.append(f"Flag `{option.flag}`.")
+        repeatable = ", repeatable" if option.accepts("array") else ""
+        notes.append(f"Flag `{option.flag}`{repeatable}.")
     if option.secret:
         notes.append("Secret.")
     yield " ".join(notes)

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from gateway.settings.formats import Network
 
+_SHIPPED = Path("shipped")
+
 
 class Secret:
     """A text that is shown only by `reveal()`.
@@ -141,7 +143,7 @@ class PrivacySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HooksSettings:
-    mappings: Path | None
+    mappings: Path | tuple[Path, ...] | None
     max_body: int
     watch: float
     adapters: Mapping[str, Mapping[str, Any]]
@@ -152,6 +154,12 @@ class HooksSettings:
     max_queue_age: float
     retention: float
     raw_retention: float
+
+    @property
+    def folders(self) -> tuple[Path | None, ...]:
+        """The folders of mappings, the later ones over the earlier; None is the shipped one."""
+        written = self.mappings if isinstance(self.mappings, tuple) else (self.mappings,)
+        return tuple(None if folder == _SHIPPED else folder for folder in written)
 
     @property
     def instances(self) -> Mapping[str, AdapterSettings]:

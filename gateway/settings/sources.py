@@ -105,7 +105,7 @@ def from_flags(flags: Mapping[str, object]) -> Layer:
 
 def _give_text(layer: Layer, option: Option, text: str, origin: Origin) -> None:
     """A text from outside of YAML: it is taken as it is where a text may be meant, else read as YAML."""
-    if option.accepts("string"):
+    if option.accepts("string") and not (option.accepts("array") and text.startswith("[")):
         value = None if option.accepts("null") and text in {"", "null"} else text
         _give_checked(layer, option, value, origin)
         return

@@ -16,9 +16,9 @@ from aiohttp import web
 from adapters import Answered, Client, Refused, Request
 from gateway.errors import TooLarge, Unauthorized
 from gateway.keys import ACCESS, SERVICES, SETTINGS
+from gateway.services.clock import utc_now
 from gateway.services.mappings import Adapter
 from gateway.services.receiving import Receiving
-from gateway.services.services import utc_now
 from gateway.services.tokens import scope_names
 from gateway.web.bodies import read_body
 from gateway.web.origins import origin

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientSession
 from playwright.async_api import Page, async_playwright
 
-from gateway.app import serving
+from gateway.app import open_services, serving
 from gateway.store.connection import Client
 from gateway.store.store import Store
 from tests.gateway import KEY, SECRET, Http, basic, create_credential, settings_for
@@ -54,8 +54,9 @@ class Site:
 async def site(mongo_client: Client, database_name: str) -> AsyncIterator[Site]:
     store = Store(mongo_client, database_name)
     settings = settings_for(database_name)
+    services = await open_services(settings, mongo_client)
     async with (
-        serving(settings, mongo_client, share_port=False) as (port, content_port),
+        serving(settings, services, share_port=False) as (port, content_port),
         ClientSession() as session,
     ):
         await create_credential(store, KEY, SECRET, "all")

@@ -391,4 +391,6 @@ def test_progress_is_shown_on_request_and_never_on_standard_output(houses: tuple
 
 def test_the_group_has_help() -> None:
     assert isinstance(main, click.Group)
-    assert {"export", "import"} <= set(main.commands["statements"].commands)  # type: ignore[attr-defined]
+    group = main.get_command(click.Context(main), "statements")
+    assert isinstance(group, click.Group)
+    assert {"export", "import"} <= set(group.commands)

@@ -5,7 +5,8 @@ import io
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
-from gateway.services.services import Services, utc_now
+from gateway.services.clock import utc_now
+from gateway.services.services import Services
 from tests.cmi5.samples import au_xml, structure_xml
 
 NO_TIME = dt.timedelta(0)

@@ -13,10 +13,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from gateway.services import mapping_work
+from gateway.services.clock import utc_now
 from gateway.services.fetching import FetchesNothing
 from gateway.services.hooks import Hooks
 from gateway.services.mappings import Mappings
-from gateway.services.services import Services, utc_now
+from gateway.services.services import Services
 from gateway.store.deliveries import DeliveryFilter
 from gateway.store.delivery_records import Delivery, State, delivery_id
 from gateway.store.store import Store

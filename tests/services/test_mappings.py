@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from gateway.resources import mappings_dir
 from gateway.services.mappings import Mappings
+from gateway.settings import load
 
 TWO = """\
 adapter: two
@@ -36,6 +37,46 @@ def test_shipped_adapters_that_nobody_set_up_share_one_line_and_fetch_nothing() 
     mappings = Mappings(mappings_dir(), secrets.get)
     mappings.load()
     assert mappings.key_urls() == set()
+
+
+def test_nothing_is_read_before_somebody_asks(tmp_path: Path) -> None:
+    mappings = Mappings(tmp_path, {"NEW": "s"}.get)
+    (tmp_path / "two.yaml").write_text(TWO)
+    assert [one.name for one in mappings.adapters] == ["two"]
+    (tmp_path / "two.yaml").unlink()
+    assert mappings.get("two") is not None
+
+
+def test_of_two_folders_the_later_one_counts_and_nothing_else_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(TWO)
+    (tmp_path / "mine.yaml").write_text(TWO.replace("adapter: two", "adapter: zoom"))
+    settings = load(None, {}, {"hooks.mappings": ["shipped", str(tmp_path)]})
+    mappings = Mappings.of(settings)
+    names = {one.name for one in mappings.adapters}
+    assert {"two", "zoom", "canvas", "moodle"} <= names
+    zoom, canvas = mappings.get("zoom"), mappings.get("canvas")
+    assert zoom is not None
+    assert zoom.file == tmp_path / "mine.yaml"
+    assert canvas is not None
+    assert canvas.file == mappings_dir() / "canvas.yaml"
+    assert {str(tmp_path / "mine.yaml"), str(mappings_dir() / "zoom.yaml")} <= {
+        file for file, _, _ in mappings.seen()
+    }
+    with capture_logs() as logs:
+        mappings.load()
+    assert logs == []
+    (tmp_path / "mine.yaml").unlink()
+    mappings.load()
+    zoom = mappings.get("zoom")
+    assert zoom is not None
+    assert zoom.file == mappings_dir() / "zoom.yaml"
+
+
+def test_a_folder_alone_is_all_there_is(tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(TWO)
+    for written in (str(tmp_path), [str(tmp_path)]):
+        mappings = Mappings.of(load(None, {}, {"hooks.mappings": written}))
+        assert [one.name for one in mappings.adapters] == ["two"]
 
 
 def test_an_adapter_that_somebody_set_up_by_half_has_a_line_of_its_own(tmp_path: Path) -> None:

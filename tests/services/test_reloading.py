@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.services.clock import utc_now
 from gateway.services.mappings import Mappings
 from gateway.services.reloading import Reloading
-from gateway.services.services import utc_now
 from gateway.settings.model import AdapterSettings
 from gateway.store.deliveries import DeliveryFilter
 from gateway.store.delivery_records import State
@@ -37,7 +37,7 @@ def reloading(mappings: Mappings, store: Store, worker: Worker) -> Reloading:
 @pytest.fixture
 async def processes(worker: Worker) -> AsyncIterator[list[Reloading]]:
     """Two processes of one gateway."""
-    other = Mappings(worker.mappings.folder)
+    other = Mappings(worker.mappings.folders)
     other.load()
     both = [reloading(one, worker.store, worker) for one in (worker.mappings, other)]
     tasks = {asyncio.create_task(one.run()) for one in both}
@@ -111,7 +111,7 @@ async def test_after_a_restart_a_broken_file_is_replaced_by_its_last_revision(
     worker: Worker, processes: list[Reloading], mappings_folder: Write
 ) -> None:
     mappings_folder("adapter: [broken")
-    fresh = Mappings(worker.mappings.folder)
+    fresh = Mappings(worker.mappings.folders)
     fresh.load()
     broken = fresh.get("acme")
     assert broken is not None

@@ -145,7 +145,7 @@ async def test_a_hundred_replays_at_once_leave_the_same_statements(
 ) -> None:
     mappings_folder(**PASSED)
     worker.mappings.load()
-    other = Worker(worker.services, worker.mappings.folder)
+    other = Worker(worker.services, worker.mappings.folders[0])
 
     async def again() -> None:
         how = Replay(id=uuid4(), replace=True)

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.services.attachment_files import AttachmentFiles, replacing
+from gateway.services.clock import utc_now
 from gateway.services.exports import Exports
 from gateway.services.lms import micros
 from gateway.services.moves import Line, Manner, Move, Reason, Rejected, read_line
-from gateway.services.services import Services, utc_now
+from gateway.services.services import Services
 from gateway.services.transfers import Import, Imported, lines_of
 from gateway.store.store import Store
 from gateway.xapi import strict_json

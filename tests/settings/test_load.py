@@ -83,6 +83,7 @@ def test_variables_hold_texts_or_yaml_by_the_type_of_the_option() -> None:
             "XAPI_GATEWAY__SERVER__TRUSTED_PROXIES": '[10.0.0.0/8, "::1"]',
             "XAPI_GATEWAY__METRICS__ENABLED": "false",
             "XAPI_GATEWAY__HOOKS__STORES": "{zoom: main}",
+            "XAPI_GATEWAY__HOOKS__MAPPINGS": "[shipped, /etc/xapi/mappings]",
             "XAPI_GATEWAY__SERVER__PUBLIC_URL": "https://[::1]:8443",
             "UNRELATED__VARIABLE": "x",
         },
@@ -93,6 +94,7 @@ def test_variables_hold_texts_or_yaml_by_the_type_of_the_option() -> None:
     assert settings.server.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
     assert settings.metrics.enabled is False
     assert settings.hooks.stores == {"zoom": "main"}
+    assert settings.hooks.folders == (None, Path("/etc/xapi/mappings"))
     assert settings.server.public_url == "https://[::1]:8443"
 
 

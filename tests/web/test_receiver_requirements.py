@@ -21,10 +21,10 @@ from pymongo.read_concern import ReadConcern
 from adapters import MappingError, load_mapping
 from adapters.files import load_file
 from adapters.signing import sign, unsigned
+from gateway.services.clock import utc_now
 from gateway.services.metrics import exposition
 from gateway.services.pressure import Pressure, Rates, come_again
 from gateway.services.receiving import Acknowledged
-from gateway.services.services import utc_now
 from gateway.settings import SettingsError
 from gateway.store.delivery_records import Delivery, State, delivery_id
 from tests.adapters.support import signed_by

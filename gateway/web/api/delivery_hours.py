@@ -7,9 +7,9 @@ import datetime as dt
 from aiohttp import web
 
 from gateway.services.access import Scope
+from gateway.services.clock import utc_now
 from gateway.services.delivery_hours import LONGEST_SPAN
 from gateway.services.delivery_views import hour
-from gateway.services.services import utc_now
 from gateway.web.api.access import services_for
 from gateway.web.api.answers import answer
 from gateway.web.api.bodies import read_query

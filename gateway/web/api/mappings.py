@@ -9,11 +9,11 @@ from aiohttp import web
 from gateway.errors import NotFound
 from gateway.keys import RELOADING
 from gateway.services.access import Scope
+from gateway.services.clock import utc_now
 from gateway.services.deliveries import Sample
 from gateway.services.delivery_views import silence
 from gateway.services.reloading import adapter_view
 from gateway.services.revision_views import process_view, report_view, revision_view
-from gateway.services.services import utc_now
 from gateway.web.api.access import granted_hooks, services_for
 from gateway.web.api.answers import answer
 from gateway.web.api.bodies import Fields, read_fields

@@ -9,8 +9,8 @@ from aiohttp import web
 from gateway.errors import Invalid, Problem
 from gateway.keys import ACCESS, SERVICES, SETTINGS
 from gateway.services.access import Scope
+from gateway.services.clock import utc_now
 from gateway.services.credentials import Credentials
-from gateway.services.services import utc_now
 from gateway.store.row_filters import RowFilter
 from gateway.web.console.visits import Visit
 from gateway.web.origins import addresses

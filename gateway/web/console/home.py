@@ -6,8 +6,8 @@ from aiohttp import web
 
 from gateway import __version__
 from gateway.keys import SERVICES, SETTINGS
+from gateway.services.clock import utc_now
 from gateway.services.overview import MOST_COURSES, overview, readiness
-from gateway.services.services import utc_now
 from gateway.services.texts import title_text
 from gateway.web.console.visits import Visit, text_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.keys import SERVICES, SETTINGS
+from gateway.services.clock import utc_now
 from gateway.services.overview import overview, readiness
-from gateway.services.services import utc_now
 from gateway.web.console.visits import Visit
 
 

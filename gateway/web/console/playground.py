@@ -8,8 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from gateway.errors import BadRequest, GatewayError
+from gateway.services.clock import utc_now
 from gateway.services.deliveries import Sample
-from gateway.services.services import utc_now
 from gateway.web.console.visits import Visit, text_of
 from gateway.xapi import strict_json
 from gateway.xapi.findings import shown

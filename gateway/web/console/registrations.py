@@ -10,9 +10,9 @@ from aiohttp import web
 from gateway.cmi5.overrides import Overrides
 from gateway.cmi5.vocabulary import word
 from gateway.errors import BadRequest
+from gateway.services.clock import utc_now
 from gateway.services.courses import Courses
 from gateway.services.sentences import actor_name
-from gateway.services.services import utc_now
 from gateway.services.texts import title_text
 from gateway.store.registrations import Registration
 from gateway.web.api.bodies import path_id

@@ -13,8 +13,9 @@ from gateway import __version__
 from gateway.errors import GatewayError
 from gateway.keys import SERVICES, SETTINGS
 from gateway.services import diagnosis
+from gateway.services.clock import utc_now
 from gateway.services.diagnosis import Diagnosis, Health
-from gateway.services.services import Services, utc_now
+from gateway.services.services import Services
 from gateway.settings import Settings
 from gateway.store.connection import check_server, translating
 from gateway.store.overview import Overview

@@ -274,12 +274,16 @@ class _Case:
         query = tuple((key, str(value)) for key, value in self.plain("query").items())
         request = replace(request, headers=request.headers + extra, query=query)
         signs = settings.get("sign")
-        if signs is None or not (isinstance(signs, ScalarNode) and signs.value is False):
+        known = sample_known(self.mapping)
+        if isinstance(signs, ScalarNode) and signs.value is False:
+            # Neither a signature nor a bearer token of ours.
+            known = replace(known, client=None)
+        else:
             request = sign(request, self.mapping, sample_secret, now, samples=True)
         if settings.flag("tamper", default=False):
             request = replace(request, body=request.body + b" ")
         later = datetime.fromtimestamp(now.timestamp() + settings.integer("late", 0), UTC)
-        return self.mapping.receive(request, sample_secret, later, sample_known(self.mapping))
+        return self.mapping.receive(request, sample_secret, later, known)
 
     def check_received(self, received: Received) -> list[str]:
         self.status = received.ack_status if isinstance(received, Accepted) else received.status

@@ -58,6 +58,7 @@ EXAMPLES: dict[str, str] = {
     "split": "split('a,b', ',')",
     "starts_with": "starts_with('course-101', 'course-')",
     "string": "string(5)",
+    "url_encode": "url_encode('a b/ü')",
     "strip_html": "strip_html('<p>A &amp; <b>B</b></p>')",
     "substring": "substring('2026-03-02', 0, 4)",
     "time": "time('2026-03-02T10:00:00', 'Europe/Vienna')",

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 import re2
 
@@ -17,6 +17,8 @@ from adapters.expressions.values import EvaluationError, equal, sized, text
 from adapters.functions.registry import builder, function
 
 _TAG = re.compile(r"<[^<>]*>")
+# Tags inside of a line: where they stand no word ends.
+_INLINE = re.compile(r"(?i)</?(?:a|abbr|b|code|em|font|i|mark|s|small|span|strong|sub|sup|u)(?:\s[^<>]*)?/?>")
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 
@@ -113,8 +115,14 @@ def _offset(value: Any) -> int:
 
 @function()
 def strip_html(value: Any) -> str:
-    """Text without tags, with entities resolved and white space collapsed."""
-    return " ".join(html.unescape(_TAG.sub(" ", text(value))).split())
+    """Text without tags, with entities resolved and white space collapsed; `<b>` and the like end no word."""
+    return " ".join(html.unescape(_TAG.sub(" ", _INLINE.sub("", text(value)))).split())
+
+
+@function()
+def url_encode(value: Any) -> str:
+    """Text as it may stand in a part of a URL or IRI: everything else percent-encoded, slashes too."""
+    return quote(text(value).encode("utf-8", "replace"), safe="")
 
 
 @function()

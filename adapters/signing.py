@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -73,6 +73,17 @@ def sample_known(mapping: Mapping) -> Known:
     clients = [check for check in checks if isinstance(check, OAuth2Client)]
     client = Client(key=clients[0].clients[0], scopes=frozenset({clients[0].scope})) if clients else None
     return Known(key_sets=key_sets, client=client)
+
+
+def encoded(mapping: Mapping, payload: Any) -> bytes:
+    """A payload as the body that the mapping's `decode:` reads: a form where it wants one, else JSON."""
+    decoder = mapping.receiver.decoder if mapping.receiver is not None else None
+    if decoder is None or decoder.kind not in ("form", "form_json") or not isinstance(payload, dict):
+        return json.dumps(payload, ensure_ascii=False).encode()
+    fields = dict(payload)
+    if decoder.kind == "form_json" and decoder.field in fields:
+        fields[decoder.field] = json.dumps(fields[decoder.field], ensure_ascii=False)
+    return urlencode(fields, doseq=True).encode()
 
 
 def unsigned(mapping: Mapping, body: bytes, url: str, now: datetime) -> Request:

@@ -29,7 +29,7 @@ from adapters.outcomes import (
     Skipped,
     Unmatched,
 )
-from adapters.signing import CannotSign, sample_known, sample_secret, sign, unsigned
+from adapters.signing import CannotSign, encoded, sample_known, sample_secret, sign, unsigned
 from adapters.yaml_source import ListNode, MapNode, Node, Place, ScalarNode, plain, read_yaml
 
 RECEIVED_AT = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -268,7 +268,7 @@ class _Case:
     def request(self, payload: Any) -> Received:
         settings = self.block.block("request")
         now = self.received_at()
-        body = json.dumps(payload, ensure_ascii=False).encode()
+        body = encoded(self.mapping, payload)
         request = unsigned(self.mapping, body, URL + self.mapping.name, now)
         extra = tuple((key, str(value)) for key, value in self.plain("headers").items())
         query = tuple((key, str(value)) for key, value in self.plain("query").items())

@@ -33,7 +33,7 @@ from adapters.files import load_file, mapping_paths, read_text
 from adapters.outcomes import Outcome, Pairs
 from adapters.receive.decode import Decoder, Undecodable
 from adapters.sample_keys import PrivateKey
-from adapters.signing import CannotSign, unsigned
+from adapters.signing import CannotSign, encoded, unsigned
 from adapters.signing import sign as sign_request
 from gateway.cli.output import as_json_option, print_json
 from gateway.resources import mappings_dir
@@ -328,18 +328,28 @@ def sign(
     now, body = datetime.now(UTC), payload.read_bytes()
     key = _private_key(private_key) if private_key is not None else None
     try:
-        plain = unsigned(compiled, body, url, now)
+        plain = unsigned(compiled, _as_sent(compiled, body), url, now)
         request = sign_request(plain, compiled, secret, now, key=key, key_id=key_id)
     except CannotSign as error:
         raise click.ClickException(str(error)) from None
     headers = [part for name, value in request.headers for part in ("-H", f"{name}: {value}")]
-    # Where the payload became a token, the file does not hold what is sent.
+    # Where the payload became a form or a token, the file does not hold what is sent.
     data = f"@{payload}" if request.body == body else request.body.decode()
     command = ["curl", "-i", "-X", request.method, *headers, "--data-binary", data, request.url]
     if as_json:
         print_json({"method": request.method, "url": request.url, "headers": dict(request.headers)})
     else:
         click.echo(shlex.join(command))
+
+
+def _as_sent(mapping: Mapping, body: bytes) -> bytes:
+    """A payload of JSON as the vendor sends it: a form where the mapping decodes one."""
+    if mapping.receiver is None or mapping.receiver.decoder.kind not in ("form", "form_json"):
+        return body
+    try:
+        return encoded(mapping, json.loads(body))
+    except ValueError:
+        return body
 
 
 def _private_key(path: Path) -> PrivateKey:

@@ -243,3 +243,16 @@ def test_signing_needs_the_secrets_and_a_receive_block() -> None:
     assert signed["x-zm-request-timestamp"] == str(int(NOW.timestamp()))
     with pytest.raises(CannotSign, match="has no `receive:` block"):
         sign(plain, simple(MEETING), sample_secret, NOW)
+
+
+@pytest.mark.parametrize("decode", ["form", "{ form_json: event }"])
+def test_a_request_is_encoded_as_the_mapping_decodes_it(decode: str) -> None:
+    text = (
+        "adapter: s\nreceive:\n"
+        "  verify: [ { hmac: { secret: \"${ secret('S') }\", signature: { header: x-s } } } ]\n"
+        f"  decode: {decode}\nrules:\n  - name: all\n    match: {{ body.domain: a&b }}\n    ignore: true\n"
+    )
+    case = "- name: n\n  payload: { event: [], domain: a&b }\n  request: {}\n  expect: { rule: all }\n"
+    (result,) = run_tests(load_mapping(text, "s.yaml"), case, "s.test.yaml", lambda _: None)
+    assert result.problems == ()
+    assert result.status == 200

@@ -7,6 +7,7 @@ command all lead to the same: read, compile, run the tests, swap, and say what r
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
 import socket
@@ -16,15 +17,17 @@ from uuid import uuid4
 
 import structlog
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unavailable
 from gateway.services.mappings import Adapter, Mappings
 from gateway.services.metrics import MAPPINGS_KEPT
 from gateway.services.revisions import Revisions
+from gateway.store.connection import translating
 from gateway.store.mapping_status import MappingStatus, ProcessStatus
 
 log = structlog.get_logger(__name__)
 
 _TELL_EVERY = dt.timedelta(seconds=10)
+_LEAVE_WITHIN = 1.0  # seconds
 _PAUSE = 2.0  # seconds between looks where the folder is not watched
 
 
@@ -61,8 +64,9 @@ class Reloading:
                 await self.look()
         finally:
             # Best effort: who says nothing for a while is taken for gone.
-            with_limit = asyncio.create_task(self._status.leave(self._id))
-            await asyncio.wait({with_limit}, timeout=1.0)
+            with contextlib.suppress(Unavailable, TimeoutError), translating():
+                async with asyncio.timeout(_LEAVE_WITHIN):
+                    await self._status.leave(self._id)
 
     async def look(self) -> None:
         """Follow a changed folder or a wish; otherwise say now and then what runs."""

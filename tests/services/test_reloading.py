@@ -11,6 +11,7 @@ import pytest
 from gateway.services.clock import utc_now
 from gateway.services.mappings import Mappings
 from gateway.services.reloading import Reloading
+from gateway.services.working import enduring
 from gateway.settings.model import AdapterSettings
 from gateway.store.deliveries import DeliveryFilter
 from gateway.store.delivery_records import State
@@ -18,6 +19,7 @@ from gateway.store.store import Store
 from tests.services.test_deliveries import Worker, delivery, worker
 from tests.services.test_replays import stored, verbs
 from tests.vendors import ACME, acme_item, mappings_folder, vendor_secrets
+from tests.waiting import beside
 
 __all__ = ["mappings_folder", "vendor_secrets", "worker"]
 
@@ -40,13 +42,10 @@ async def processes(worker: Worker) -> AsyncIterator[list[Reloading]]:
     other = Mappings(worker.mappings.folders)
     other.load()
     both = [reloading(one, worker.store, worker) for one in (worker.mappings, other)]
-    tasks = {asyncio.create_task(one.run()) for one in both}
-    while len(await both[0].processes()) < 2:
-        await asyncio.sleep(0.01)
-    yield both
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    async with beside(enduring("first", both[0].run)), beside(enduring("second", both[1].run)):
+        while len(await both[0].processes()) < 2:
+            await asyncio.sleep(0.01)
+        yield both
 
 
 def kept(worker: Worker) -> str | None:

@@ -300,7 +300,7 @@ async def test_pages_for_monitoring_are_there(gateway: Any) -> None:
     for page in pages[:-1]:
         assert (await gateway.http().get(page)).status == 200
     console = await gateway.http().get("/admin/")
-    assert (console.status, console.headers["Location"]) == (303, "/admin/sign-in")
+    assert (console.status, console.headers["Location"]) == (303, "/admin/sign-in?next=%2Fadmin%2F")
 
 
 def test_headings_go_down_by_one_level_at_a_time() -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from gateway.resources import mappings_dir
@@ -16,6 +18,15 @@ receive:
     - token: { query: key, secret: ["${ secret('NEW') }", "${ secret('OLD') }"] }
 rules: [ { name: all, ignore: true } ]
 """
+
+
+@pytest.fixture(autouse=True)
+def _every_level() -> Iterator[None]:
+    """Whatever level another test, or a command it ran, has left."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(0))
+    yield
+    structlog.configure(**before)
 
 
 def reported(folder: Path, secrets: Callable[[str], str | None]) -> list[tuple[str, str]]:

@@ -200,6 +200,7 @@ async def test_memory_does_not_grow_with_the_number_of_statements(services: Serv
         nonlocal written
         written += len(chunk)
 
+    assert services.hooks.mappings.adapters  # which are read when somebody asks: not in the middle of this
     tracemalloc.start()
     try:
         await importing(services, []).run(lines(statements), lambda at: None)

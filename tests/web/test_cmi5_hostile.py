@@ -166,10 +166,18 @@ HOSTILE: Final[dict[str, tuple[Callable[[], bytes], str]]] = {
 }
 
 
+# What a gateway that has just started says of itself, some moments later.
+_OF_THE_GATEWAY = {"revisions", "mapping_status", "writers"}
+
+
 async def _contents(gateway: Gateway) -> dict[str, int]:
     """How many documents there are in each collection that is not empty."""
     database = gateway.store.client[gateway.store.name]
-    names = [name for name in await database.list_collection_names() if not name.startswith("system.")]
+    names = [
+        name
+        for name in await database.list_collection_names()
+        if not name.startswith("system.") and name not in _OF_THE_GATEWAY
+    ]
     counts = {name: await database[name].count_documents({}) for name in sorted(names)}
     return {name: count for name, count in counts.items() if count}
 

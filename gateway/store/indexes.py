@@ -166,7 +166,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
 
 # What earlier versions created and nothing uses any more; each of them would still cost every write.
 FORMER: Mapping[str, frozenset[str]] = {
-    "documents": frozenset({"by_activity", "by_agent"}),
+    "documents": frozenset({"by_activity", "by_agent", "identity"}),
     "deliveries": frozenset({"identity"}),
     "sessions": frozenset({"by_fetch", "idle", "old"}),
     "credentials": frozenset({"by_store"}),

@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from gateway.cli.config import Sources, settings_options
-from gateway.cli.opening import open_client, run
+from gateway.cli.opening import chosen_store, open_client, run
 from gateway.cli.output import as_json_option, print_json, print_table
 from gateway.errors import Invalid
 from gateway.services.access import Scope
@@ -89,9 +89,7 @@ def create(
     The --may-read options limit which statements it reads: those that hold a value of each kind given.
     """
     settings = sources.require()
-    chosen = store or settings.stores.default
-    if chosen not in settings.stores.names:
-        raise click.BadParameter(f"there is no store {chosen!r}; there is {', '.join(settings.stores.names)}")
+    chosen = chosen_store(settings, store)
     credential = Credential(
         key=key or new_key(),
         name=name,

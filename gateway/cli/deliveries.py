@@ -15,10 +15,9 @@ from uuid import UUID, uuid4
 import click
 
 from adapters.receive.decode import Undecodable
-from gateway.app import open_services
 from gateway.cli.config import Sources, settings_options
-from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json, print_table
+from gateway.cli.stores import with_store
 from gateway.services.deliveries import Deliveries
 from gateway.services.delivery_views import rehearsal, replay_view, summary, whole
 from gateway.settings import Settings
@@ -307,15 +306,7 @@ def _which(*, states: tuple[str, ...], ids: tuple[UUID, ...] = (), **chosen: Any
 
 
 def _with(settings: Settings, store: str | None, use: Callable[[Deliveries], Awaitable[Result]]) -> Result:
-    chosen = store or settings.stores.default
-    if chosen not in settings.databases:
-        raise click.BadParameter(f"there is no store {chosen!r}; there is {', '.join(settings.stores.names)}")
-
-    async def main() -> Result:
-        async with open_client(settings) as client:
-            return await use((await open_services(settings, client))[chosen].hooks.deliveries)
-
-    return run(main)
+    return with_store(settings, store, lambda services: use(services.hooks.deliveries))
 
 
 def _place(problem: dict[str, Any]) -> str:

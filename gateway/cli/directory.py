@@ -9,10 +9,9 @@ from typing import BinaryIO, TypeVar
 import click
 
 from adapters.identity import PEOPLE
-from gateway.app import open_services
 from gateway.cli.config import Sources, settings_options
-from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json, print_table
+from gateway.cli.stores import with_store
 from gateway.errors import Invalid
 from gateway.services.directory import Directory, Put, entries_of_csv, entry_view
 from gateway.store.directory import EntryFilter
@@ -135,16 +134,7 @@ def forget(
 
 
 def _with(sources: Sources, store: str | None, use: Callable[[Directory], Awaitable[Result]]) -> Result:
-    settings = sources.require()
-    chosen = store or settings.stores.default
-    if chosen not in settings.databases:
-        raise click.BadParameter(f"there is no store {chosen!r}; there is {', '.join(settings.stores.names)}")
-
-    async def main() -> Result:
-        async with open_client(settings) as client:
-            return await use((await open_services(settings, client))[chosen].hooks.directory)
-
-    return run(main)
+    return with_store(sources.require(), store, lambda services: use(services.hooks.directory))
 
 
 def _counted(number: int) -> str:

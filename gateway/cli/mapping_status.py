@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import click
 
-from gateway.app import open_services
 from gateway.cli.config import Sources, settings_options
-from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json, print_table
+from gateway.cli.stores import with_store
 from gateway.services.clock import utc_now
 from gateway.services.revision_views import process_view, report_view, revision_view
 from gateway.services.services import Services
@@ -33,7 +31,9 @@ def status(sources: Sources, as_json: bool) -> None:
     """Say what every running gateway process has loaded. Exit status 1 if an adapter is not what its file
     says.
     """
-    found = _with(sources, None, lambda services: services.store.mapping_status.processes(utc_now()))
+    found = with_store(
+        sources.require(), None, lambda services: services.store.mapping_status.processes(utc_now())
+    )
     _print_processes(found, as_json=as_json)
 
 
@@ -51,7 +51,7 @@ def reload(sources: Sources, as_json: bool) -> None:
         status = services.store.mapping_status
         return await _followed(status, await status.wish())
 
-    _print_processes(_with(sources, None, reloaded), as_json=as_json)
+    _print_processes(with_store(sources.require(), None, reloaded), as_json=as_json)
 
 
 async def _followed(status: MappingStatus, generation: int) -> list[ProcessStatus]:
@@ -104,7 +104,7 @@ def revisions(sources: Sources, adapter: str, revision: str | None, store: str |
         texts = {one.revision: dict(one.texts) for one in chosen} if revision is not None else {}
         return [revision_view(one) | ({"texts": texts[one.revision]} if texts else {}) for one in chosen]
 
-    rows = _with(sources, store, found)
+    rows = with_store(sources.require(), store, found)
     if revision is not None and len(rows) != 1:
         raise click.ClickException(
             f"{len(rows)} revisions of {adapter} begin with {revision!r}; exactly one is wanted"
@@ -126,7 +126,7 @@ def revisions(sources: Sources, adapter: str, revision: str | None, store: str |
 @as_json_option
 def shadow(sources: Sources, adapter: str, store: str | None, as_json: bool) -> None:
     """Say what a shadow mapping of ADAPTER would have done differently."""
-    found = _with(sources, store, lambda services: services.store.shadows.of(adapter))
+    found = with_store(sources.require(), store, lambda services: services.store.shadows.of(adapter))
     reports = [report_view(one) for one in found]
     if as_json:
         print_json(reports)
@@ -142,16 +142,3 @@ def shadow(sources: Sources, adapter: str, store: str | None, as_json: bool) -> 
                 click.echo(f"    {sample['reason']}")
             for change in sample["differences"]:
                 click.echo(f"    {change['path']}: {change['stored']!r} → {change['made']!r}")
-
-
-def _with(sources: Sources, store: str | None, use: Callable[[Services], Awaitable[Result]]) -> Result:
-    settings = sources.require()
-    chosen = store or settings.stores.default
-    if chosen not in settings.databases:
-        raise click.BadParameter(f"there is no store {chosen!r}; there is {', '.join(settings.stores.names)}")
-
-    async def main() -> Result:
-        async with open_client(settings) as client:
-            return await use((await open_services(settings, client))[chosen])
-
-    return run(main)

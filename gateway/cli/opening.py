@@ -20,6 +20,14 @@ Result = TypeVar("Result")
 _MIB = 1024 * 1024
 
 
+def chosen_store(settings: Settings, store: str | None) -> str:
+    """The name of the store that a command works on: the default one unless it says another."""
+    chosen = store or settings.stores.default
+    if chosen not in settings.stores.names:
+        raise click.BadParameter(f"there is no store {chosen!r}; there is {', '.join(settings.stores.names)}")
+    return chosen
+
+
 @contextlib.asynccontextmanager
 async def open_mongo(settings: Settings) -> AsyncIterator[str]:
     """The connection string; an embedded server runs as long as somebody is inside."""

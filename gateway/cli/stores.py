@@ -1,0 +1,24 @@
+"""How commands reach one of the stores."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from gateway.app import open_services
+from gateway.cli.opening import chosen_store, open_client, run
+from gateway.services.services import Services
+from gateway.settings import Settings
+
+Result = TypeVar("Result")
+
+
+def with_store(settings: Settings, store: str | None, use: Callable[[Services], Awaitable[Result]]) -> Result:
+    """Run `use` with the services of a store, none of whose background work runs."""
+    chosen = chosen_store(settings, store)
+
+    async def main() -> Result:
+        async with open_client(settings) as client:
+            return await use((await open_services(settings, client))[chosen])
+
+    return run(main)

@@ -54,6 +54,27 @@ def built_message(message: Closure | None, signature: SignatureSpec, sent: Incom
     return raw(built)
 
 
+def sent_signatures(
+    signature: SignatureSpec,
+    timestamp: TimestampSpec | None,
+    message_headers: tuple[str, ...],
+    sent: Incoming,
+) -> list[bytes]:
+    """The well-formed signatures of a request, whose time is right and known to its scope from here on."""
+    carried = signature.value(sent)
+    sent.scope.timestamp = None
+    if timestamp is not None:
+        sent.scope.timestamp = timestamp.value(sent, signature, carried)
+        timestamp.check(sent.scope.timestamp, sent)
+    for name in message_headers:
+        if len(sent.headers.get(name, ())) > 1:
+            raise Mismatch(f"header {name} is sent more than once")
+    signatures = signature.signatures(carried)
+    if not signatures:
+        raise Mismatch("no well-formed signature was sent")
+    return signatures
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
     """`hmac` and `digest`: a signature over a message made of the request."""
@@ -70,17 +91,7 @@ class Signed:
     preset: str | None = None
 
     def verify(self, sent: Incoming) -> Verified:
-        carried = self.signature.value(sent)
-        sent.scope.timestamp = None
-        if self.timestamp is not None:
-            sent.scope.timestamp = self.timestamp.value(sent, self.signature, carried)
-            self.timestamp.check(sent.scope.timestamp, sent)
-        for name in self.message_headers:
-            if len(sent.headers.get(name, ())) > 1:
-                raise Mismatch(f"header {name} is sent more than once")
-        signatures = self.signature.signatures(carried)
-        if not signatures:
-            raise Mismatch("no well-formed signature was sent")
+        signatures = sent_signatures(self.signature, self.timestamp, self.message_headers, sent)
         for index, secret in usable(self.secrets, sent):
             expected = self._expected(secret, sent)
             matching = [hmac.compare_digest(expected, one) for one in signatures]

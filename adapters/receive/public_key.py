@@ -7,7 +7,7 @@ from datetime import datetime
 
 from adapters.expressions.environment import Closure
 from adapters.outcomes import Verified
-from adapters.receive.checks import built_message
+from adapters.receive.checks import built_message, sent_signatures
 from adapters.receive.incoming import Incoming
 from adapters.receive.keys import SIGNING_ALGORITHMS, NamedKey, any_verifies
 from adapters.receive.signature import Mismatch, SignatureSpec, TimestampSpec, once
@@ -35,17 +35,7 @@ class PublicKeySigned:
     preset: str | None = None
 
     def verify(self, sent: Incoming) -> Verified:
-        carried = self.signature.value(sent)
-        sent.scope.timestamp = None
-        if self.timestamp is not None:
-            sent.scope.timestamp = self.timestamp.value(sent, self.signature, carried)
-            self.timestamp.check(sent.scope.timestamp, sent)
-        for name in self.message_headers:
-            if len(sent.headers.get(name, ())) > 1:
-                raise Mismatch(f"header {name} is sent more than once")
-        signatures = self.signature.signatures(carried)
-        if not signatures:
-            raise Mismatch("no well-formed signature was sent")
+        signatures = sent_signatures(self.signature, self.timestamp, self.message_headers, sent)
         keys = self._candidates(sent)
         message = built_message(self.message, self.signature, sent)
         for signature in signatures:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from gateway.services.access import Scope
-from gateway.services.mappings import Adapter
+from gateway.services.mappings import Adapter, nobody_set_up
 from gateway.services.services import Services
 from gateway.settings import Settings
 from gateway.store.connection import Server
@@ -164,16 +164,9 @@ def of_credentials(credentials: Sequence[Credential]) -> Iterator[Diagnosis]:
         yield _ok("credentials", f"{len(active)} active, each with owner and purpose")
 
 
-def _unused(adapter: Adapter) -> bool:
-    """Whether an adapter is shipped but nobody gave it any secret."""
-    if adapter.mapping is None or adapter.problem is None:
-        return False
-    return not any(adapter.secrets(name) for name in adapter.mapping.secrets)
-
-
 def of_adapters(adapters: Sequence[Adapter]) -> Iterator[Diagnosis]:
     """Which adapters receive, and what keeps the others from it."""
-    unused = [adapter.name for adapter in adapters if _unused(adapter)]
+    unused = [adapter.name for adapter in adapters if nobody_set_up(adapter)]
     ready = [adapter.name for adapter in adapters if adapter.problem is None]
     shown = ", ".join(ready) or "none"
     yield _ok("adapters", f"ready: {shown}; not set up: {len(unused)}")

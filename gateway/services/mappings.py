@@ -190,7 +190,7 @@ class Mappings:
         for folder in self.folders:
             if not folder.is_dir():
                 log.warning("no mappings folder", folder=str(folder))
-        unused = [adapter.name for adapter in self.adapters if _nobody_set_up(adapter)]
+        unused = [adapter.name for adapter in self.adapters if nobody_set_up(adapter)]
         if unused:
             hint = "GET /api/v1/mappings says which secrets each of them needs"
             log.info("adapters not set up", adapters=", ".join(unused), hint=hint)
@@ -286,7 +286,7 @@ def _summary(failures: list[str]) -> str:
     return f"its tests fail: {failures[0]}{more}"
 
 
-def _nobody_set_up(adapter: Adapter) -> bool:
+def nobody_set_up(adapter: Adapter) -> bool:
     """Whether an adapter lacks all of its secrets: shipped, but not used here."""
     if adapter.mapping is None or adapter.problem is None:
         return False

@@ -13,7 +13,7 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
-from aiohttp import ClientSession, DummyCookieJar, web
+from aiohttp import ClientSession, DummyCookieJar, web, web_app
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -191,6 +191,8 @@ async def running(mongo: Client, settings: Settings) -> AsyncIterator[Gateway]:
             )
     finally:
         await runner.cleanup()
+        # aiohttp remembers the handlers of a thousand routes, and with them applications that are gone
+        web_app._cached_build_middleware.cache_clear()
 
 
 def forget_credentials(gateway: Gateway) -> None:

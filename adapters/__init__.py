@@ -5,7 +5,7 @@ Performs no I/O, except `adapters.files`, which reads mapping files. Knows nothi
 
 from adapters.lints import Lint, MappingError, render
 from adapters.loader import load_mapping
-from adapters.mapping import Mapping, Wanted
+from adapters.mapping import Mapping
 from adapters.outcomes import (
     Accepted,
     Adapted,
@@ -25,6 +25,7 @@ from adapters.outcomes import (
     Wanting,
 )
 from adapters.receive.known import Client, Known
+from adapters.resolving import Wanted
 
 __all__ = [
     "Accepted",

@@ -10,13 +10,13 @@ from adapters.expressions.environment import REQUEST_NAMES, Env
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
 from adapters.loading import EVENT_NAMES, Loading
-from adapters.mapping import EventPlan, content_hash
 from adapters.model import Block
 from adapters.receive.incoming import Incoming
 from adapters.receive.loader import ReceiveLoader
 from adapters.receive.receiver import Receiver
 from adapters.receive.references import headers_in, names_in
-from adapters.templates import named
+from adapters.splitting import EventPlan, content_hash
+from adapters.template_closures import named
 from adapters.yaml_source import ScalarNode
 
 

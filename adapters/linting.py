@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from adapters.case_payloads import sample_payloads
 from adapters.coverage import Observed
 from adapters.lints import Lint, MappingError, suggest
 from adapters.loader import load_mapping
 from adapters.mapping import Mapping
 from adapters.overlap import shadowed_rules
-from adapters.testing import run_tests, sample_payloads
+from adapters.testing import run_tests
 from adapters.yaml_source import MapNode, Node, Place, ScalarNode
 
 _ALLOW = re.compile(r"#\s*lint:\s*allow\s+([A-Z]\d{3}(?:[\s,]+[A-Z]\d{3})*)")

@@ -11,10 +11,10 @@ from adapters.expressions.values import EvaluationError, text
 from adapters.identity import Identity, Undecided
 from adapters.lints import suggest
 from adapters.loading import PERSON_NAMES, Loading, span
-from adapters.mapping import DirectoryEntry
 from adapters.model import Block
 from adapters.remember import DEFAULT_TTL, Recall, Remember
-from adapters.templates import named
+from adapters.resolving import DirectoryEntry
+from adapters.template_closures import named
 from adapters.yaml_source import MapNode, Place, ScalarNode
 
 

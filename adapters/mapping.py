@@ -2,76 +2,44 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Collection
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.expressions.environment import Branch, Closure, PayloadPath, Read
+from adapters.adapting import run
+from adapters.expressions.environment import Branch, Read
 from adapters.expressions.scope import Scope
-from adapters.expressions.values import EvaluationError, text
+from adapters.expressions.values import EvaluationError
 from adapters.fetch_back import FetchBack, Wish
 from adapters.functions.times import rfc3339
-from adapters.identity import Identity, Undecided
+from adapters.identity import Identity
 from adapters.lints import Lint
 from adapters.outcomes import (
     Account,
-    Adapted,
     Event,
     Failed,
-    Held,
     Lookups,
     Outcome,
     Pairs,
     Received,
     Refused,
     Request,
-    Skipped,
     Taken,
-    Unmatched,
 )
 from adapters.privacy import Hidden, Privacy, redact
 from adapters.receive.incoming import grouped, joined
 from adapters.receive.known import Known
 from adapters.receive.receiver import Receiver
-from adapters.remember import Fact, Recall, Recalled, Remember
+from adapters.remember import Fact, Recall, Remember
+from adapters.resolving import DirectoryEntry, Wanted, facts, news, wanted
 from adapters.rules import Rule, RuleIndex
-from adapters.statements import Maker, Origin, StatementPlan
-from adapters.yaml_source import MapNode, Place
+from adapters.splitting import EventPlan, split
+from adapters.statements import Maker, Origin
+from adapters.yaml_source import MapNode
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventPlan:
-    """How a delivery is taken apart: `batch`, `event_id`, and whether the body's hash has to back the id."""
-
-    batch: Closure | None
-    event_id: Closure | None
-    mix_in_body: bool
-    place: Place
-    items_path: PayloadPath | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectoryEntry:
-    """One entry of `directory:`: which set is asked for which key."""
-
-    name: str
-    set: str
-    key: Closure
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What should be resolved before an event is adapted: (kind, value) of people, (set, key) of entries, and
-    facts.
-    """
-
-    accounts: tuple[tuple[str, str], ...]
-    entries: tuple[tuple[str, str], ...]
-    facts: tuple[Recalled, ...] = ()
+NOBODY = Lookups(pseudonym_key=b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -177,77 +145,17 @@ class Mapping:
         An event without an id of its own gets one from its content, so that a retry is still recognised.
         `key` makes the pseudonyms of `privacy:`; paths in `already` hold them.
         """
-        plan = self.event_plan
         scope = self._scope(payload, headers, query, received_at)
-        items: list[Any] = [None]
-        if plan.batch is not None:
-            try:
-                found = plan.batch(scope)
-            except EvaluationError as error:
-                return [self._failed(error, None, 0)]
-            if not isinstance(found, list):
-                lint = plan.place.lint("R105", "batch: the list of items is missing")
-                return [Failed(problems=(lint,), index=0)]
-            if not found:
-                return [Skipped(None, "the batch is empty")]
-            items = found
-        visible = private = payload
-        shown = known = items
-        if self.hidden:
-            private = self.private(payload, key, already=already)
-            visible = self.redact(payload, key, already=already)
-            if plan.batch is not None:
-                shown, known = self._items(scope, visible), self._items(scope, private)
-                scope.body = payload
-        events: list[Taken] = []
-        whole_hash = _Lazy(lambda: content_hash(payload))
-        for index, item in enumerate(items):
-            found = self._event_id(scope, index, item, whole_hash)
-            if isinstance(found, Failed):
-                events.append(found)
-                continue
-            event = Event(
-                event_id=found,
-                index=index,
-                body=visible,
-                item=shown[index] if index < len(shown) else None,
-                whole_body=private,
-                whole_item=known[index] if index < len(known) else None,
-                headers=scope.headers,
-                query=scope.query,
-                received_at=scope.received_at or "",
-            )
-            events.append(event)
-        return events
-
-    def _items(self, scope: Scope, payload: Any) -> list[Any]:
-        assert self.event_plan.batch is not None
-        scope.body = payload
-        found = self.event_plan.batch(scope)
-        return found if isinstance(found, list) else []
-
-    def _event_id(self, scope: Scope, index: int, item: Any, whole_hash: _Lazy) -> str | Failed:
-        plan = self.event_plan
-        scope.item, scope.index = item, index
-        try:
-            found = plan.event_id(scope) if plan.event_id is not None else None
-            event_id = text(found) if found is not None else None
-        except EvaluationError as error:
-            return self._failed(error, None, index)
-        if event_id is None:
-            event_id = whole_hash() if plan.batch is None else f"{whole_hash()}:{index}"
-        elif plan.mix_in_body:
-            event_id = f"{event_id}:{whole_hash()[:16]}"
-        return event_id
+        return split(self, scope, payload, key, already)
 
     def wish(self, event: Event) -> Wish | Failed | None:
         """What has to be fetched before an event is resolved and adapted; None for nothing."""
         if self.fetch_back is None:
             return None
         try:
-            return self.fetch_back.wish(self.scope(event, _NOBODY))
+            return self.fetch_back.wish(self.scope(event, NOBODY))
         except EvaluationError as error:
-            return self._failed(error, None, event.index)
+            return self.failed(error, index=event.index)
 
     def answered(self, event: Event, answer: Any, key: bytes = b"") -> Event | Failed:
         """An event with the answer that is given, where it wants one: for tests and commands."""
@@ -273,64 +181,17 @@ class Mapping:
 
     def wanted(self, event: Event) -> Wanted:
         """What the directory should be asked before `adapt`; what cannot be computed is left out."""
-        scope = self.scope(event, _NOBODY)
-        accounts: list[tuple[str, str]] = []
-        entries: list[tuple[str, str]] = []
-        for identity in self.identities:
-            try:
-                accounts.extend(identity.candidates(scope))
-            except EvaluationError:
-                continue
-        for entry in self.directories:
-            try:
-                key = entry.key(scope)
-                if key is not None:
-                    entries.append((entry.set, text(key)))
-            except EvaluationError:
-                continue
-        facts: list[Recalled] = []
-        for recall in self.recalls:
-            try:
-                recalled = recall.wanted(scope)
-            except EvaluationError:
-                continue
-            if recalled is not None:
-                facts.append(recalled)
-        return Wanted(
-            accounts=tuple(dict.fromkeys(accounts)),
-            entries=tuple(dict.fromkeys(entries)),
-            facts=tuple(facts),
-        )
+        return wanted(self, self.scope(event, NOBODY))
 
     def facts(self, event: Event) -> tuple[list[Fact], list[Lint]]:
         """What later events may need of this one, and what could not be remembered of it."""
-        facts: list[Fact] = []
-        lints: list[Lint] = []
-        if not self.remembers:
-            return facts, lints
-        scope = self.scope(event, _NOBODY)
-        for one in self.remembers:
-            try:
-                fact = one.fact(scope)
-            except EvaluationError as error:
-                lints.append(replace((error.place or one.place).lint("W403", error.message), help=error.help))
-                continue
-            if fact is not None:
-                facts.append(fact)
-        return facts, lints
+        return facts(self, self.scope(event, NOBODY)) if self.remembers else ([], [])
 
     def news(self, event: Event, lookups: Lookups) -> dict[tuple[str, str], Account]:
         """What the directory can learn of this event: further (kind, value) of people it knows."""
-        found: dict[tuple[str, str], Account] = {}
-        scope: Scope | None = None
-        for identity in self.identities:
-            if identity.learn:
-                scope = scope or self.scope(event, lookups)
-                try:
-                    found |= identity.news(scope, lookups)
-                except EvaluationError:
-                    continue
-        return found
+        if not any(one.learn for one in self.identities):
+            return {}
+        return news(self, self.scope(event, lookups), lookups)
 
     def adapt(self, event: Event, lookups: Lookups, *, delivery: str | None = None) -> Outcome:
         """Map one event. `delivery` is recorded in the provenance of each statement. Never raises."""
@@ -339,74 +200,10 @@ class Mapping:
 
     def run(self, scope: Scope, maker: Maker) -> Outcome:
         """Map the event that a scope holds: the first rule that applies, or all of them in mode `all`."""
-        outcomes: list[Adapted | Skipped] = []
-        try:
-            for rule in self.index.candidates(scope):
-                scope.rule = rule.name
-                try:
-                    if not rule.applies(scope):
-                        continue
-                except EvaluationError as error:
-                    return self._failed(error, rule, None)
-                outcome = self._apply(rule, scope, maker)
-                if isinstance(outcome, (Failed, Held)) or not self.all_rules:
-                    return outcome
-                assert isinstance(outcome, (Adapted, Skipped))
-                outcomes.append(outcome)
-            if outcomes:
-                return _combined(outcomes)
-            return Unmatched(self.index.kind(scope))
-        except EvaluationError as error:
-            return self._failed(error, None, None)
-        except (ArithmeticError, ValueError, RecursionError) as error:
-            reason = f"{type(error).__name__}: {str(error)[:200]}"
-            lint = self.node.place.lint("R199", f"the payload cannot be worked with ({reason})")
-            return Failed(problems=(lint,), rule=scope.rule)
+        return run(self, scope, maker)
 
-    def _apply(self, rule: Rule, scope: Scope, maker: Maker) -> Outcome:
-        if not rule.plans:
-            return Skipped(rule.name, rule.reason or "ignored by this rule")
-        scope.parent = None
-        maker.required = rule.required
-        scope.provenance = maker.provenance(rule.name)
-        made: list[dict[str, Any]] = []
-        problems: list[Lint] = []
-        for plan in rule.plans:
-            try:
-                built = plan.build(scope, maker)
-            except Undecided as undecided:
-                if undecided.action == "hold":
-                    return Held(
-                        rule=rule.name,
-                        missing=undecided.candidates,
-                        set=undecided.set,
-                        hold_for=undecided.hold_for,
-                    )
-                return Skipped(rule.name, f"{undecided.name} is not known to the directory")
-            except EvaluationError as error:
-                problems.append(self._lint(error, plan))
-                continue
-            made.extend(built)
-            if scope.parent is None and made:
-                scope.parent = made[0]
-        try:
-            scope.check_output(made, maker.leaves)
-        except EvaluationError as error:
-            problems.append(self._lint(error, rule.plans[-1]))
-            made.clear()
-        if problems and not rule.skip_errors:
-            return Failed(problems=tuple(problems), rule=rule.name)
-        warnings = (*scope.warnings, *problems)
-        if not made:
-            reason = "; ".join(lint.message for lint in problems) or "none of its statements applies"
-            return Skipped(rule.name, reason)
-        return Adapted(statements=tuple(made), rule=rule.name, warnings=warnings)
-
-    def _lint(self, error: EvaluationError, plan: StatementPlan | None) -> Lint:
-        place = error.place or (plan.node.place if plan is not None else self.node.place)
-        return place.lint(error.code, error.message, help=error.help)
-
-    def _failed(self, error: EvaluationError, rule: Rule | None, index: int | None) -> Failed:
+    def failed(self, error: EvaluationError, *, rule: Rule | None = None, index: int | None = None) -> Failed:
+        """The outcome of an event, or of an item of a batch, that met an error."""
         place = error.place or (rule.node.place if rule is not None else self.node.place)
         lint = place.lint(error.code, error.message, help=error.help)
         return Failed(problems=(lint,), rule=rule.name if rule is not None else None, index=index)
@@ -443,41 +240,3 @@ class Mapping:
             private.lookups = lookups
             scope.private = private
         return scope
-
-
-class _Lazy:
-    """A value that is computed once, when it is first asked for."""
-
-    __slots__ = ("compute", "value")
-
-    def __init__(self, compute: Callable[[], str]) -> None:
-        self.compute = compute
-        self.value: str | None = None
-
-    def __call__(self) -> str:
-        if self.value is None:
-            self.value = self.compute()
-        return self.value
-
-
-def content_hash(payload: Any) -> str:
-    """SHA-256 of a payload as JSON with sorted keys: the same for the same content, however it is spaced."""
-    try:
-        written = json.dumps(payload, sort_keys=True, separators=(",", ":"))
-    except (ValueError, RecursionError, TypeError):
-        written = repr(payload)[:1000]
-    return hashlib.sha256(written.encode()).hexdigest()
-
-
-_NOBODY = Lookups(pseudonym_key=b"")
-
-
-def _combined(outcomes: list[Adapted | Skipped]) -> Outcome:
-    adapted = [one for one in outcomes if isinstance(one, Adapted)]
-    if not adapted:
-        return outcomes[0]
-    return Adapted(
-        statements=tuple(statement for one in adapted for statement in one.statements),
-        rule="+".join(one.rule for one in adapted),
-        warnings=adapted[-1].warnings,
-    )

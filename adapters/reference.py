@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from adapters.case_model import CASE, EXPECT
 from adapters.expressions import parser
 from adapters.expressions.compiler import compile_expression
 from adapters.expressions.environment import NAMES, Collected, Env
@@ -21,7 +22,6 @@ from adapters.model import Key, Model
 from adapters.outcomes import Lookups
 from adapters.statements import MAX_STATEMENTS
 from adapters.template_docs import DIRECTIVES, TEMPLATES
-from adapters.testing import CASE, EXPECT
 from adapters.yaml_source import MAX_BYTES, Place, ScalarNode, Source
 
 _GROUPS = {

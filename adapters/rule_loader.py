@@ -13,6 +13,7 @@ from adapters.expressions.inline import straightened
 from adapters.expressions.scope import Scope
 from adapters.expressions.syntax import constant_path
 from adapters.expressions.values import EvaluationError, describe
+from adapters.fragments import merged, origin_of
 from adapters.grammar import STATEMENT, STATEMENT_CONTROL
 from adapters.model import Block
 from adapters.privacy import Hidden, redact
@@ -20,7 +21,8 @@ from adapters.rules import Match, Rule, glob
 from adapters.shapes import ShapeChecker
 from adapters.shorthand import Shorthand
 from adapters.statements import Loop, Origin, StatementPlan, field_places
-from adapters.templates import Templates, merged, named
+from adapters.template_closures import named
+from adapters.templates import Templates
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
 
 
@@ -76,7 +78,7 @@ class RuleLoader:
                 env.report(node.keys[name].place.lint("E114", f"vars.{name} is already defined"))
                 continue
             inner = replace(env, locals={})
-            origin = self.templates.origin_of(value, inner)
+            origin = origin_of(value, inner)
             built = self.templates.template(value, inner)
             closure = named(f"vars.{name}", built if env.tracing else straightened(built), env)
             variable = Variable(env.slot(), closure, origin, value, inner)

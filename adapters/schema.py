@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapters.case_model import CASE
 from adapters.functions import FUNCTIONS
 from adapters.grammar import MAPPING
 from adapters.model import Key, Model
@@ -11,7 +12,6 @@ from adapters.receive.grammar import METHODS
 from adapters.receive.presets import presets
 from adapters.shapes import INTERACTIONS
 from adapters.template_docs import DIRECTIVES, TEMPLATES
-from adapters.testing import CASE
 from adapters.vocabulary import SHIPPED
 
 _TEXT: dict[str, Any] = {"type": ["string", "number", "boolean"]}

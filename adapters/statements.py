@@ -12,7 +12,7 @@ from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, describe, text
 from adapters.functions.times import instant, rfc3339
-from adapters.templates import elements
+from adapters.template_closures import elements
 from adapters.uuids import SEPARATOR, name_uuid
 from adapters.yaml_source import MapNode, Node, Place
 

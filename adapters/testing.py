@@ -2,75 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.comparing import differences
+from adapters.case_model import CASE
+from adapters.case_payloads import CaseError, fetched_of, payload_of
+from adapters.case_verdict import check_outcomes, check_received
 from adapters.coverage import Observed
 from adapters.expressions.values import EvaluationError
 from adapters.functions.times import instant
 from adapters.lints import Lint, MappingError
 from adapters.mapping import Mapping
-from adapters.model import Block, Key, Model, check
-from adapters.outcomes import (
-    Accepted,
-    Adapted,
-    Answered,
-    Event,
-    Failed,
-    Held,
-    Lookups,
-    Outcome,
-    Received,
-    Skipped,
-    Unmatched,
-)
+from adapters.model import Block, check
+from adapters.outcomes import Accepted, Adapted, Event, Lookups, Outcome, Received
 from adapters.signing import CannotSign, encoded, sample_known, sample_secret, sign, unsigned
-from adapters.yaml_source import ListNode, MapNode, Node, Place, ScalarNode, plain, read_yaml
+from adapters.yaml_source import ListNode, MapNode, Place, ScalarNode, plain, read_yaml
 
 RECEIVED_AT = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 URL = "https://gateway.example.org/hooks/"
 PSEUDONYM_KEY = b"key of the test runner"
-
-EXPECT: Model = {
-    "rule": Key("text", "The rule that applies."),
-    "statements": Key("value", "The statements, in order."),
-    "match": Key("choice", "subset when not given.", choices=("subset", "exact")),
-    "skipped": Key("value", "true, or a part of the reason."),
-    "unmatched": Key("value", "true, or the kind of event."),
-    "failed": Key("value", "true, or a part of a problem's message."),
-    "held": Key("boolean", "The event waits for the directory."),
-    "warnings": Key("value", "A part of a warning's message, or a list of them."),
-    "status": Key("integer", "The status the request is answered with."),
-    "answer": Key("value", "The handshake's answer."),
-}
-CASE: Model = {
-    "name": Key("text", "A sentence.", required=True),
-    "payload": Key("value", "A file beside this one, or the payload itself.", required=True),
-    "set": Key("map", "Paths and the values they get."),
-    "remove": Key("texts", "Paths that are taken out."),
-    "directory": Key("map", "learners: { 'kind:value': account }, and entries of other sets by key."),
-    "remembered": Key("map", "Facts of earlier events: sets of keys with their facts."),
-    "fetched": Key("value", "What `fetch_back:` brings for every event; a file, or the JSON itself."),
-    "headers": Key("map", "Request headers."),
-    "query": Key("map", "Query parameters."),
-    "received_at": Key("text", "When the request arrived."),
-    "twice": Key("boolean", "A second delivery makes the same statements."),
-    "request": Key(
-        "block",
-        "Sends the payload as a request.",
-        model={
-            "sign": Key("value", "true or the name of a preset; false for no signature."),
-            "tamper": Key("boolean", "Changes the body after signing."),
-            "late": Key("integer", "Seconds between signing and arrival."),
-        },
-    ),
-    "expect": Key("block", "What comes out.", model=EXPECT),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,95 +70,6 @@ def run_tests(
     return [_Case(mapping, node, read, observed).run() for node in root.items if isinstance(node, MapNode)]
 
 
-def sample_payloads(text: str, name: str, read: Callable[[str], str | None]) -> list[Any]:
-    """The payloads that a test file's cases use, for lints that compare paths with samples."""
-    try:
-        root = read_yaml(text, name)
-    except MappingError:
-        return []
-    found = []
-    for node in root.items if isinstance(root, ListNode) else ():
-        try:
-            found.append(payload_of(Block(node), read))
-        except _CaseError:
-            continue
-    return found
-
-
-class _CaseError(Exception):
-    """A case that cannot be run; the text says why."""
-
-
-def payload_of(case: Block, read: Callable[[str], str | None]) -> Any:
-    """The payload of a case with its changes applied."""
-    node = case.get("payload")
-    if node is None:
-        raise _CaseError("the case has no payload")
-    return _changed(case, _given(node, read), node, "body")
-
-
-def fetched_of(case: Block, read: Callable[[str], str | None]) -> Any:
-    """What a case has fetched, with its changes applied; None where it is not given."""
-    node = case.get("fetched")
-    return None if node is None else _changed(case, _given(node, read), node, "fetched")
-
-
-def _given(node: Node, read: Callable[[str], str | None]) -> Any:
-    """JSON of a file beside the tests, or as it is written."""
-    if isinstance(node, ScalarNode) and isinstance(node.value, str):
-        found = read(node.text)
-        if found is None:
-            raise _CaseError(f"there is no payload file {node.text!r}")
-        try:
-            return json.loads(found)
-        except ValueError as error:
-            raise _CaseError(f"{node.text} is not JSON: {error}") from None
-    return plain(node)
-
-
-def _changed(case: Block, value: Any, node: Node, root: str) -> Any:
-    """What a case starts from with its `set:` and `remove:` applied, as far as they are about this root."""
-    changes = plain(case.get("set") or MapNode(place=node.place, items={}, keys={}))
-    for path, new in changes.items():
-        if _root(path) == root:
-            value = changed(value, _keys(path), new, remove=False)
-    for path in case.texts("remove"):
-        if _root(path) == root:
-            value = changed(value, _keys(path), None, remove=True)
-    return value
-
-
-def _root(path: str) -> str:
-    return "fetched" if path.startswith(("fetched.", "fetched[")) else "body"
-
-
-def _keys(path: str) -> list[str]:
-    steps = path.replace("[", ".").replace("]", "")
-    return steps.removeprefix(_root(path)).strip(".").split(".")
-
-
-def changed(value: Any, keys: list[str], new: Any, *, remove: bool) -> Any:
-    """A copy of a payload with one path set or taken out."""
-    copy = deepcopy(value)
-    at = copy
-    for number, key in enumerate(keys):
-        last = number == len(keys) - 1
-        index: Any = int(key) if isinstance(at, list) and key.isdecimal() else key
-        if isinstance(at, list) and (not isinstance(index, int) or index >= len(at)):
-            raise _CaseError(f"the payload has no element {key!r} to change")
-        if not isinstance(at, (dict, list)):
-            raise _CaseError(f"the payload has nothing to change at {key!r}")
-        if last and remove:
-            at.pop(index, None) if isinstance(at, dict) else at.pop(index)
-        elif last:
-            at[index] = new
-        elif isinstance(at, dict):
-            at = at.setdefault(index, {})
-        else:
-            at = at[index]
-    return copy
-
-
 class _Case:
     """One case on its way from payload to verdict."""
 
@@ -232,7 +95,7 @@ class _Case:
         try:
             self.payload = payload_of(self.block, self.read)
             problems = self.problems(self.payload)
-        except (_CaseError, CannotSign, EvaluationError) as error:
+        except (CaseError, CannotSign, EvaluationError) as error:
             problems = [str(error)]
         place: Place = self.block.place()
         return CaseResult(
@@ -250,12 +113,13 @@ class _Case:
     def problems(self, payload: Any) -> list[str]:
         if "request" in self.block:
             received = self.request(payload)
-            found = self.check_received(received)
+            self.status = received.ack_status if isinstance(received, Accepted) else received.status
+            found = check_received(self.expect, received, self.status)
             if not isinstance(received, Accepted) or found:
                 return found
             payload = received.payload
         self.found = outcomes = self.outcomes(payload)
-        found = self.check(outcomes)
+        found = check_outcomes(self.expect, outcomes, self.rules)
         if self.block.flag("twice", default=False):
             again = self.outcomes(payload)
             first, second = _ids(outcomes), _ids(again)
@@ -285,24 +149,6 @@ class _Case:
         later = datetime.fromtimestamp(now.timestamp() + settings.integer("late", 0), UTC)
         return self.mapping.receive(request, sample_secret, later, known)
 
-    def check_received(self, received: Received) -> list[str]:
-        self.status = received.ack_status if isinstance(received, Accepted) else received.status
-        status = self.status
-        found = []
-        wanted = self.expect.integer("status", 0)
-        if "status" in self.expect and status != wanted:
-            reason = f" ({received.reason})" if not isinstance(received, (Accepted, Answered)) else ""
-            found.append(f"status: expected {wanted}, got {status}{reason}")
-        answer = self.expect.get("answer")
-        if answer is not None:
-            if not isinstance(received, Answered):
-                found.append("answer: the request was not answered by a handshake")
-            else:
-                body = received.body.decode("utf-8", "replace")
-                shown = json.loads(body) if received.content_type == "application/json" else body
-                found.extend(differences(plain(answer), shown, "answer", exact=False))
-        return found
-
     # -- outcomes
 
     def received_at(self) -> datetime:
@@ -319,14 +165,14 @@ class _Case:
         sets: dict[str, dict[str, Any]] = {}
         for name, entries in self.plain("directory").items():
             if not isinstance(entries, dict):
-                raise _CaseError(f"directory.{name} is a mapping of keys to entries")
+                raise CaseError(f"directory.{name} is a mapping of keys to entries")
             if name != "learners":
                 sets[name] = entries
                 continue
             for key, account in entries.items():
                 kind, colon, value = key.partition(":")
                 if not colon:
-                    raise _CaseError(f"directory.learners: {key!r} is not kind:value")
+                    raise CaseError(f"directory.learners: {key!r} is not kind:value")
                 accounts[kind, value] = str(account)
         return Lookups(
             pseudonym_key=PSEUDONYM_KEY,
@@ -351,64 +197,6 @@ class _Case:
             if rule:
                 self.rules.extend(rule.split("+"))
         return found
-
-    def check(self, outcomes: list[Outcome]) -> list[str]:
-        expect = self.expect
-        problems: list[str] = []
-        statements = [
-            one for outcome in outcomes if isinstance(outcome, Adapted) for one in outcome.statements
-        ]
-        expected = expect.get("statements")
-        if expected is not None:
-            exact = expect.text("match", "subset") == "exact"
-            found = differences(plain(expected), statements, "statements", exact=exact)
-            problems.extend(found)
-            if found:
-                problems.extend(_failures(outcomes))
-        rule = expect.text("rule")
-        if rule and rule not in self.rules:
-            problems.append(f"rule: expected {rule}, got {', '.join(self.rules) or 'none'}")
-            problems.extend(_failures(outcomes))
-        for key, kind in (("skipped", Skipped), ("unmatched", Unmatched), ("failed", Failed), ("held", Held)):
-            node = expect.get(key)
-            if node is not None:
-                problems.extend(_check_kind(key, kind, plain(node), outcomes))
-        shown = " ".join(w.message for one in outcomes if isinstance(one, Adapted) for w in one.warnings)
-        problems.extend(
-            f"warnings: none contains {wanted!r}"
-            for wanted in expect.texts("warnings")
-            if wanted not in shown
-        )
-        if not problems and "failed" not in expect and any(isinstance(one, Failed) for one in outcomes):
-            problems.extend(_failures(outcomes))
-        return list(dict.fromkeys(problems))
-
-
-def _check_kind(key: str, kind: type, wanted: Any, outcomes: list[Outcome]) -> list[str]:
-    matching = [one for one in outcomes if isinstance(one, kind)]
-    if wanted is False:
-        return [f"{key}: {matching[0]}"] if matching else []
-    if not matching:
-        names = ", ".join(type(one).__name__.lower() for one in outcomes) or "no event"
-        return [f"{key}: expected, got {names}", *_failures(outcomes)]
-    if wanted is True:
-        return []
-    texts = [_text(one) for one in matching]
-    return (
-        [] if any(str(wanted) in one for one in texts) else [f"{key}: expected {wanted!r}, got {texts[0]!r}"]
-    )
-
-
-def _text(outcome: Any) -> str:
-    if isinstance(outcome, Failed):
-        return "; ".join(lint.message for lint in outcome.problems)
-    if isinstance(outcome, Skipped):
-        return outcome.reason
-    return outcome.kind if isinstance(outcome, Unmatched) else ""
-
-
-def _failures(outcomes: list[Outcome]) -> list[str]:
-    return [f"failed: {lint}" for one in outcomes if isinstance(one, Failed) for lint in one.problems]
 
 
 def _ids(outcomes: list[Outcome]) -> list[str]:

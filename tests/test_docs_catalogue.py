@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from adapters import Adapted, Event, Lookups
+from adapters.case_payloads import payload_of
 from adapters.catalogue import HeaderError, catalogue, entry
 from adapters.files import load_file, mapping_paths, reader
 from adapters.model import Block
 from adapters.outcomes import Pairs
-from adapters.testing import payload_of
 from adapters.yaml_source import ListNode, plain, read_yaml
 from gateway.xapi.validation import check
 from gateway.xapi.versions import Version

@@ -37,6 +37,10 @@ MAPPING_NAMES = frozenset(NAMES)
 REQUEST_NAMES = frozenset({"body", "headers", "query", "raw_body", "timestamp", "url"})
 
 
+def absent(scope: Scope) -> None:
+    """The closure of what is never there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where an expression is written: its scalar and its offset in that scalar's text."""

@@ -18,9 +18,9 @@ from adapters import Mapping as AdapterMapping
 from adapters.functions.times import instant
 from adapters.identity import PEOPLE
 from adapters.lints import Lint
-from adapters.mapping import Wanted
 from adapters.outcomes import Account
 from adapters.remember import Fact, Recalled
+from adapters.resolving import Wanted
 from gateway.services.privacy import PrivacyKeys
 from gateway.store.delivery_records import Outcome
 from gateway.store.directory import Directory, DirectoryEntry

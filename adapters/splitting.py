@@ -1,0 +1,120 @@
+"""A payload taken apart into events: `batch`, `event_id`, and what `privacy:` hides of each. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from adapters.expressions.environment import Closure, PayloadPath
+from adapters.expressions.scope import Scope
+from adapters.expressions.values import EvaluationError, text
+from adapters.outcomes import Event, Failed, Skipped, Taken
+from adapters.yaml_source import Place
+
+if TYPE_CHECKING:
+    from adapters.mapping import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPlan:
+    """How a delivery is taken apart: `batch`, `event_id`, and whether the body's hash has to back the id."""
+
+    batch: Closure | None
+    event_id: Closure | None
+    mix_in_body: bool
+    place: Place
+    items_path: PayloadPath | None = None
+
+
+def split(mapping: Mapping, scope: Scope, payload: Any, key: bytes, already: Collection[str]) -> list[Taken]:
+    """The events of a payload; `scope` holds the request it came with."""
+    plan = mapping.event_plan
+    items: list[Any] = [None]
+    if plan.batch is not None:
+        try:
+            found = plan.batch(scope)
+        except EvaluationError as error:
+            return [mapping.failed(error, index=0)]
+        if not isinstance(found, list):
+            lint = plan.place.lint("R105", "batch: the list of items is missing")
+            return [Failed(problems=(lint,), index=0)]
+        if not found:
+            return [Skipped(None, "the batch is empty")]
+        items = found
+    visible = private = payload
+    shown = known = items
+    if mapping.hidden:
+        private = mapping.private(payload, key, already=already)
+        visible = mapping.redact(payload, key, already=already)
+        if plan.batch is not None:
+            shown, known = _items(mapping, scope, visible), _items(mapping, scope, private)
+            scope.body = payload
+    events: list[Taken] = []
+    whole_hash = _Lazy(lambda: content_hash(payload))
+    for index, item in enumerate(items):
+        found = _event_id(mapping, scope, index, item, whole_hash)
+        if isinstance(found, Failed):
+            events.append(found)
+            continue
+        event = Event(
+            event_id=found,
+            index=index,
+            body=visible,
+            item=shown[index] if index < len(shown) else None,
+            whole_body=private,
+            whole_item=known[index] if index < len(known) else None,
+            headers=scope.headers,
+            query=scope.query,
+            received_at=scope.received_at or "",
+        )
+        events.append(event)
+    return events
+
+
+def _items(mapping: Mapping, scope: Scope, payload: Any) -> list[Any]:
+    assert mapping.event_plan.batch is not None
+    scope.body = payload
+    found = mapping.event_plan.batch(scope)
+    return found if isinstance(found, list) else []
+
+
+def _event_id(mapping: Mapping, scope: Scope, index: int, item: Any, whole_hash: _Lazy) -> str | Failed:
+    plan = mapping.event_plan
+    scope.item, scope.index = item, index
+    try:
+        found = plan.event_id(scope) if plan.event_id is not None else None
+        event_id = text(found) if found is not None else None
+    except EvaluationError as error:
+        return mapping.failed(error, index=index)
+    if event_id is None:
+        event_id = whole_hash() if plan.batch is None else f"{whole_hash()}:{index}"
+    elif plan.mix_in_body:
+        event_id = f"{event_id}:{whole_hash()[:16]}"
+    return event_id
+
+
+class _Lazy:
+    """A value that is computed once, when it is first asked for."""
+
+    __slots__ = ("compute", "value")
+
+    def __init__(self, compute: Callable[[], str]) -> None:
+        self.compute = compute
+        self.value: str | None = None
+
+    def __call__(self) -> str:
+        if self.value is None:
+            self.value = self.compute()
+        return self.value
+
+
+def content_hash(payload: Any) -> str:
+    """SHA-256 of a payload as JSON with sorted keys: the same for the same content, however it is spaced."""
+    try:
+        written = json.dumps(payload, sort_keys=True, separators=(",", ":"))
+    except (ValueError, RecursionError, TypeError):
+        written = repr(payload)[:1000]
+    return hashlib.sha256(written.encode()).hexdigest()

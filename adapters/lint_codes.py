@@ -54,7 +54,8 @@ CODES: dict[str, Code] = {
     "E102": Code(
         "an unknown name",
         "Only `body`, `item`, `vars`, `identity` and the other names of the reference exist; variables "
-        "are `vars.x`.",
+        "are `vars.x`. What an identity or a look-up uses is computed before directories are asked: see the "
+        "reference, *What is computed when*.",
     ),
     "E104": Code(
         "an unknown function", "Functions of `receive:` exist only there, and rules never see a secret."

@@ -72,17 +72,17 @@ class Asking:
         mapping: AdapterMapping,
         events: Sequence[Taken],
         failed: Mapping[int, Outcome] | None = None,
+        *,
+        key: bytes,
     ) -> Asking:
-        """Pure: what the events of a delivery want to know and tell."""
+        """Pure: what the events of a delivery want to know and tell; `key` makes pseudonyms."""
         wanted: list[Wanted] = []
         facts: list[Sequence[Fact]] = []
         warnings: list[Sequence[Lint]] = []
         for index, event in enumerate(events):
-            whole = isinstance(event, Event) and index not in (failed or ())
-            wanted.append(
-                mapping.wanted(event) if mapping.asks and whole and isinstance(event, Event) else _NOTHING
-            )
-            told = mapping.facts(event) if whole and isinstance(event, Event) else ([], [])
+            whole = event if isinstance(event, Event) and index not in (failed or ()) else None
+            wanted.append(mapping.wanted(whole, key) if whole is not None and mapping.asks else _NOTHING)
+            told = mapping.facts(whole, key) if whole is not None else ([], [])
             facts.append(told[0])
             warnings.append(told[1])
         return cls(

@@ -116,6 +116,9 @@ CODES: dict[str, Code] = {
     "E314": Code(
         "keys from somewhere else", "`jwks_url` is a fixed https address, never built from a request."
     ),
+    "E315": Code(
+        "a signature over itself", "What is signed cannot hold its signature: name the signed parts."
+    ),
     "W120": Code(
         "an operator left of a pipe", "The pipe takes everything to its left. Parentheses make that visible."
     ),

@@ -88,7 +88,7 @@ class _Loader:
         self.shared = loading.shared
 
     def load(self, name: str, traced: Callable[[], Mapping]) -> Mapping:
-        rules = None
+        rules = receiver = None
         event_plan = None
         lookups, privacy = LookupLoader(self.loading), PrivacyLoader(self.loading)
         adapter = self.block.text("adapter") or name
@@ -133,7 +133,7 @@ class _Loader:
             source=self.loading.source,
             receiver=receiver,
             event_plan=event_plan,
-            privacy=privacy.privacy(),
+            privacy=privacy.privacy(receiver.secret_paths if receiver is not None else ()),
             identities=tuple(identities.values()),
             directories=directories[0],
             remembers=lookups.remembers(),

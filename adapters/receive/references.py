@@ -32,3 +32,20 @@ def headers_in(node: ScalarNode) -> set[str]:
             if path is not None and path[0] == "headers":
                 found.add(str(path[1][0]).lower())
     return found
+
+
+def body_parts_in(node: ScalarNode) -> tuple[tuple[str | int, ...], ...]:
+    """The parts of the body that a text's expressions read, as paths; all of it is the empty path."""
+    found: dict[tuple[str | int, ...], None] = {}
+
+    def gather(term: Expression) -> None:
+        path = constant_path(term)
+        if path is not None and path[0] == "body":
+            found[path[1]] = None
+        elif path is None:
+            for child in children(term):
+                gather(child)
+
+    for expression in expressions_in(node):
+        gather(expression)
+    return tuple(found)

@@ -101,6 +101,7 @@ def test_parts_of_a_body_are_signed_by_a_signature_beside_them(kind: type) -> No
     mapping = receiving(MAILGUN)
     moment = kind(int(NOW.timestamp()))
     assert isinstance(received(mapping, mailgun(moment)), Accepted)
+    wrong: Any
     for wrong in (
         mailgun(moment, signature="00"),
         mailgun(moment, signature=None),

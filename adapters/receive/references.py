@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapters.expressions.environment import CompileError
-from adapters.expressions.syntax import Expression, Name, Step, constant_path, terms
+from adapters.expressions.syntax import Expression, Name, Step, children, constant_path, terms
 from adapters.interpolation import Piece, bare, parse_piece, pieces
 from adapters.yaml_source import ScalarNode
 

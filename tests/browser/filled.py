@@ -72,6 +72,8 @@ async def fill(site: Site) -> Filled:
     await _statements(site)
     lesson = await _imported(site, build_course(), ZIP)
     course = await _imported(site, _STRUCTURE.encode(), XML)
+    again = await site.api.post(f"/courses/{course}/versions", data=_STRUCTURE.encode(), headers=XML)
+    assert again.status == 201, again.body
     registrations = [await _registered(site, course, *who) for who in reversed(_CLASS)]
     await _registered(site, lesson, *_CLASS[0])
     first, second = registrations[-1], registrations[-2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from adapters.expressions.environment import MAPPING_NAMES, Closure, Collected, Env
@@ -13,14 +14,12 @@ from adapters.lints import Lint
 from adapters.model import Block, seconds
 from adapters.sharing import Shared
 from adapters.templates import Templates
-from adapters.variables import early_variables, limited
 from adapters.yaml_source import MapNode, Node, ScalarNode, plain
 
 Files = Callable[[str], str | None]
 
 EVENT_NAMES = frozenset({"body", "headers", "index", "item", "query"})
-PERSON_NAMES = EVENT_NAMES | {"event_id", "received_at", "source", "vars"}
-ASKING_NAMES = PERSON_NAMES | {"fetched"}
+PERSON_NAMES = EVENT_NAMES | {"event_id", "received_at", "source"}
 
 
 class Loading:
@@ -89,11 +88,7 @@ class Loading:
 
     def event_env(self, names: frozenset[str]) -> Env:
         """The environment of what is computed before rules run."""
-        return limited(self.env, names)
-
-    def define_early(self) -> None:
-        """Let everything compiled from now on use the variables that are made of the event alone."""
-        self.env = early_variables(self.block.get("let"), self.templates, self.env)
+        return replace(self.env, names=names & self.env.names)
 
     def condition(self, one: Block, env: Env) -> Closure | None:
         when = one.get("when")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from adapters.adapting import run
 from adapters.expressions.environment import Branch, Read
-from adapters.expressions.scope import Scope
+from adapters.expressions.scope import MAX_STEPS, Scope
 from adapters.expressions.values import EvaluationError
 from adapters.fetch_back import FetchBack, Wish
 from adapters.functions.times import rfc3339
@@ -28,19 +28,16 @@ from adapters.outcomes import (
     Request,
     Taken,
 )
-from adapters.privacy import Hidden, Privacy, redact
+from adapters.privacy import Hidden, Privacy, Sight
 from adapters.receive.incoming import grouped, joined
 from adapters.receive.known import Known
 from adapters.receive.receiver import Receiver
 from adapters.remember import Fact, Recall, Remember
-from adapters.resolving import DirectoryEntry, Wanted, facts, news, wanted
+from adapters.resolving import NOTHING, DirectoryEntry, Wanted, facts, news, wanted
 from adapters.rules import Rule, RuleIndex
 from adapters.splitting import EventPlan, split
 from adapters.statements import Maker, Origin
 from adapters.yaml_source import MapNode
-
-if TYPE_CHECKING:
-    from adapters.explain import Explanation
 
 NOBODY = Lookups(pseudonym_key=b"")
 
@@ -124,12 +121,16 @@ class Mapping:
 
     def redact(self, payload: Any, key: bytes = b"", *, already: Collection[str] = ()) -> Any:
         """The copy of a payload that may be seen: what `privacy:` hides dropped, masked or a pseudonym."""
-        return redact(payload, self.hidden, key, already=already)
+        return self.privacy.from_rules(payload, key, already)
 
     def private(self, payload: Any, key: bytes = b"", *, already: Collection[str] = ()) -> Any:
         """The copy of a payload that identities see: without what is hidden from them, too."""
-        from_all = tuple(one for one in self.hidden if not one.for_identity_only)
-        return redact(payload, from_all, key, already=already) if from_all else payload
+        return self.privacy.from_all(payload, key, already)
+
+    def sight(self, payload: Any, key: bytes = b"") -> Sight:
+        """What identities and what rules see of a payload as it came."""
+        private = self.private(payload, key)
+        return Sight(private, self.redact(payload, key) if self.privacy.sealed else private)
 
     def events(
         self,
@@ -140,16 +141,22 @@ class Mapping:
         *,
         key: bytes = b"",
         already: Collection[str] = (),
+        sight: Sight | None = None,
     ) -> list[Taken]:
         """Take an accepted payload apart: one event, or one for each item of a batch, in order.
 
         Of a batch without items one `Skipped` says so: nothing arrives and vanishes.
 
         An event without an id of its own gets one from its content, so that a retry is still recognised.
-        `key` makes the pseudonyms of `privacy:`; paths in `already` hold them.
+        `key` makes the pseudonyms of `privacy:`; paths in `already` hold them. A `sight` of the payload that
+        is at hand saves making it.
         """
         scope = self._scope(payload, headers, query, received_at)
-        return split(self, scope, payload, key, already)
+        if sight is None:
+            sight = Sight(
+                self.private(payload, key, already=already), self.redact(payload, key, already=already)
+            )
+        return split(self, scope, payload, sight)
 
     def wish(self, event: Event) -> Wish | Failed | None:
         """What has to be fetched before an event is resolved and adapted; None for nothing."""
@@ -175,22 +182,31 @@ class Mapping:
 
     def kept_fetched(self, answer: Any, key: bytes = b"") -> Any:
         """The copy of what was fetched that may be kept, and that `supplied` takes."""
-        return redact(answer, [one for one in self.privacy.fetched if not one.for_identity_only], key)
+        return self.privacy.fetched_from_all(answer, key)
 
     def supplied(self, event: Event, kept: Any, key: bytes = b"") -> Event:
         """An event with what was fetched for it."""
-        shown = redact(kept, [one for one in self.privacy.fetched if one.for_identity_only], key)
+        shown = self.privacy.fetched_from_rules(kept, key)
         return replace(event, fetched=shown, whole_fetched=kept)
 
-    def wanted(self, event: Event, key: bytes = b"") -> Wanted:
+    def wanted(self, event: Event) -> Wanted:
         """What the directory should be asked before `adapt`; what cannot be computed is left out."""
-        return wanted(self, self.scope(event, Lookups(pseudonym_key=key)))
+        return wanted(self, self.scope(event, NOBODY))
 
-    def facts(self, event: Event, key: bytes = b"") -> tuple[list[Fact], list[Lint]]:
+    def facts(self, event: Event) -> tuple[list[Fact], list[Lint]]:
         """What later events may need of this one, and what could not be remembered of it."""
+        return facts(self, self.scope(event, NOBODY)) if self.remembers else ([], [])
+
+    def asked(self, event: Event) -> tuple[Wanted, list[Fact], list[Lint]]:
+        """`wanted` and `facts` at once, which costs less."""
+        if not self.asks:
+            return NOTHING, *self.facts(event)
+        scope = self.scope(event, NOBODY)
+        found = wanted(self, scope)
         if not self.remembers:
-            return [], []
-        return facts(self, self.scope(event, Lookups(pseudonym_key=key)))
+            return found, [], []
+        scope.steps = MAX_STEPS  # each has its own budget
+        return found, *facts(self, scope)
 
     def news(self, event: Event, lookups: Lookups) -> dict[tuple[str, str], Account]:
         """What the directory can learn of this event: further (kind, value) of people it knows."""
@@ -213,13 +229,11 @@ class Mapping:
         lint = place.lint(error.code, error.message, help=error.help)
         return Failed(problems=(lint,), rule=rule.name if rule is not None else None, index=index)
 
-    def explain(
-        self, event: Event, lookups: Lookups, *, delivery: str | None = None, sealed: bool = False
-    ) -> Explanation:
-        """Map one event again with everything recorded; `sealed` masks what only identities may see."""
+    def explain(self, event: Event, lookups: Lookups, *, delivery: str | None = None) -> Any:
+        """Map one event again with everything recorded; see `adapters.explain.Explanation`."""
         from adapters.explain import explain
 
-        return explain(self, event, lookups, delivery=delivery, sealed=sealed)
+        return explain(self, event, lookups, delivery=delivery)
 
     def _scope(self, payload: Any, headers: Pairs, query: Pairs, received_at: datetime | None) -> Scope:
         scope = Scope()

@@ -4,8 +4,8 @@ puts a keyed hash in their place. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from adapters.expressions.values import text
@@ -54,11 +54,30 @@ class Privacy:
     store_raw: StoreRaw = "redacted"
     raw_for: int | None = None
     keep_for: int | None = None
+    # Whether identities may see what nobody else may.
+    sealed: bool = field(init=False)
+    # The paths where even identities see pseudonyms, so that what is kept holds them.
+    pseudonyms: tuple[str, ...] = field(init=False)
+    # Compiled: what rules do not see and what not even identities do, and the same of what is fetched, which
+    # is kept without the latter.
+    from_rules: Hiding = field(init=False, repr=False, compare=False)
+    from_all: Hiding = field(init=False, repr=False, compare=False)
+    fetched_from_rules: Hiding = field(init=False, repr=False, compare=False)
+    fetched_from_all: Hiding = field(init=False, repr=False, compare=False)
 
-    @property
-    def sealed(self) -> bool:
-        """Whether identities may see what nobody else may."""
-        return any(one.for_identity_only for one in self.hidden)
+    def __post_init__(self) -> None:
+        found = {
+            "sealed": any(one.for_identity_only for one in self.hidden),
+            "pseudonyms": tuple(
+                one.shown for one in self.hidden if one.action == "pseudonym" and not one.for_identity_only
+            ),
+            "from_rules": Hiding(self.hidden),
+            "from_all": Hiding(one for one in self.hidden if not one.for_identity_only),
+            "fetched_from_rules": Hiding(one for one in self.fetched if one.for_identity_only),
+            "fetched_from_all": Hiding(one for one in self.fetched if not one.for_identity_only),
+        }
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
 
 def hidden_path(node: ScalarNode) -> tuple[str, Keys] | Lint:
@@ -71,28 +90,138 @@ def hidden_path(node: ScalarNode) -> tuple[str, Keys] | Lint:
     return root, tuple(keys)
 
 
-def redact(
-    payload: Any, hidden: Collection[Hidden], key: bytes = b"", *, already: Collection[str] = ()
-) -> Any:
-    """The payload without what is hidden. Unaffected parts are shared, nothing is changed in place.
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A payload as identities see it, and as rules do."""
 
-    `key` makes pseudonyms; paths in `already` hold pseudonyms and are left alone.
+    private: Any
+    visible: Any
+
+
+# What happens to the value at the end of a path; None takes it out.
+_Change: TypeAlias = Callable[[Any, bytes], Any] | None
+# Branches by key; a tree with `*` or an index has no other key.
+_Tree: TypeAlias = "dict[str, _Tree | _Change]"
+
+
+class Hiding:
+    """Paths that are hidden, compiled to trees so that paths with a common beginning are walked and copied
+    once. Its call gives a payload without them: unaffected parts are shared, nothing is changed in place.
+
+    `settled` says that its order does not matter and that doing it again changes nothing but pseudonyms.
     """
-    for one in hidden:
-        if one.action == "pseudonym":
-            if one.shown not in already:
-                payload = _without(payload, one.keys, _pseudonymised(key, one.kind))
-        else:
-            payload = _without(payload, one.keys, _masked if one.action == "mask" else None)
-    return payload
+
+    __slots__ = ("_hidden", "_others", "_trees", "settled")
+
+    def __init__(self, hidden: Iterable[Hidden]) -> None:
+        self._hidden = tuple(hidden)
+        self._trees: list[_Tree] = []
+        self._others: dict[tuple[str, ...], Hiding] = {}  # without the pseudonyms that are there already
+        for one in self._hidden:
+            change = _CHANGES[one.action](one.kind)
+            # One that cannot be told apart from another while both are walked gets its turn after it.
+            if not self._trees or not _grown(self._trees[-1], one.keys, change):
+                self._trees.append({})
+                _grown(self._trees[-1], one.keys, change)
+        indexed = any(key.isdecimal() for one in self._hidden for key in one.keys)
+        self.settled = len(self._trees) <= 1 and not indexed
+
+    def __call__(self, payload: Any, key: bytes = b"", already: Collection[str] = ()) -> Any:
+        """`key` makes pseudonyms; paths in `already` hold pseudonyms and are left alone."""
+        if already:
+            return self._without(tuple(already))(payload, key)
+        for tree in self._trees:
+            payload = _changed(payload, tree, key)
+        return payload
+
+    def _without(self, already: tuple[str, ...]) -> Hiding:
+        found = self._others.get(already)
+        if found is None:
+            left = [one for one in self._hidden if one.action != "pseudonym" or one.shown not in already]
+            found = Hiding(left)
+            if len(self._others) < _MOST_OTHERS:  # they come with deliveries, of any earlier revision
+                self._others[already] = found
+        return found
 
 
-def _masked(value: Any) -> Any:
+_MOST_OTHERS = 100
+
+
+def _grown(tree: _Tree, keys: Keys, change: _Change) -> bool:
+    """Whether a path could be added to a tree."""
+    for depth, key in enumerate(keys):
+        if tree and key not in tree and (_is_wide(key) or any(map(_is_wide, tree))):
+            return False
+        last = depth == len(keys) - 1
+        if last and key in tree:
+            return False
+        branch = tree.setdefault(key, change if last else {})
+        if not last:
+            if not isinstance(branch, dict):
+                return False
+            tree = branch
+    return True
+
+
+def _is_wide(key: str) -> bool:
+    return key == "*" or key.isdecimal()
+
+
+def _changed(value: Any, tree: _Tree, key: bytes) -> Any:
+    """A value with what a tree leads to changed or taken out; the same object where that is nothing."""
+    if isinstance(value, list):
+        return _changed_items(value, tree, key)
+    if not isinstance(value, dict):
+        return value
+    if "*" in tree:
+        branch = tree["*"]
+        if branch is None:
+            return {} if value else value
+        return {name: _inner(item, branch, key) for name, item in value.items()}
+    fields = value
+    for name, branch in tree.items():
+        if name in value:
+            if branch is None:
+                fields = value.copy() if fields is value else fields
+                del fields[name]
+                continue
+            found = value[name]
+            changed = _inner(found, branch, key)
+            if changed is not found:
+                fields = value.copy() if fields is value else fields
+                fields[name] = changed
+    return fields
+
+
+def _changed_items(value: list[Any], tree: _Tree, key: bytes) -> list[Any]:
+    """Only a tree with a single key knows elements of a list."""
+    (wanted, branch), *others = tree.items()
+    chosen = range(0) if others else range(len(value)) if wanted == "*" else _index(wanted, len(value))
+    if not chosen:
+        return value
+    if branch is None:
+        return [item for index, item in enumerate(value) if index not in chosen]
+    items = value.copy()
+    for index in chosen:
+        items[index] = _inner(value[index], branch, key)
+    return items
+
+
+def _inner(item: Any, branch: _Tree | Callable[[Any, bytes], Any], key: bytes) -> Any:
+    return _changed(item, branch, key) if isinstance(branch, dict) else branch(item, key)
+
+
+def _index(key: str, size: int) -> range:
+    index = int(key) if key.isdecimal() and len(key) < 9 else size
+    return range(index, index + 1) if index < size else range(0)
+
+
+def _masked(value: Any, key: bytes) -> Any:
     return None if value is None else MASKED
 
 
-def _pseudonymised(key: bytes, kind: str) -> Callable[[Any], Any]:
-    def replaced(value: Any) -> Any:
+def _pseudonymised(kind: str) -> _Change:
+    def replaced(value: Any, key: bytes) -> Any:
         if value is None:
             return None
         if isinstance(value, (list, dict)):
@@ -103,45 +232,8 @@ def _pseudonymised(key: bytes, kind: str) -> Callable[[Any], Any]:
     return replaced
 
 
-def _without(value: Any, keys: Keys, change: Callable[[Any], Any] | None) -> Any:
-    """A copy with what the keys lead to changed, or taken out where there is no `change`."""
-    key, rest = keys[0], keys[1:]
-    if isinstance(value, list):
-        chosen = range(len(value)) if key == "*" else _index(key, len(value))
-        if not chosen:
-            return value
-        if not rest and change is None:
-            return [item for index, item in enumerate(value) if index not in chosen]
-        items = value.copy()
-        for index in chosen:
-            items[index] = _inner(value[index], rest, change)
-        return items
-    if not isinstance(value, dict) or (key != "*" and key not in value):
-        return value
-    if not rest and change is None:
-        if key == "*":
-            return {}
-        fields = value.copy()
-        del fields[key]
-        return fields
-    if key == "*":
-        return {name: _inner(item, rest, change) for name, item in value.items()}
-    found = value[key]
-    changed = _inner(found, rest, change)
-    if changed is found:
-        return value  # the path ends further down
-    fields = value.copy()
-    fields[key] = changed
-    return fields
-
-
-def _inner(item: Any, rest: Keys, change: Callable[[Any], Any] | None) -> Any:
-    if rest:
-        return _without(item, rest, change)
-    assert change is not None, "what is taken out has no inside"
-    return change(item)
-
-
-def _index(key: str, size: int) -> range:
-    index = int(key) if key.isdecimal() and len(key) < 9 else size
-    return range(index, index + 1) if index < size else range(0)
+_CHANGES: dict[Action, Callable[[str], _Change]] = {
+    "drop": lambda kind: None,
+    "mask": lambda kind: _masked,
+    "pseudonym": _pseudonymised,
+}

@@ -36,6 +36,9 @@ class Wanted:
     facts: tuple[Recalled, ...] = ()
 
 
+NOTHING = Wanted(accounts=(), entries=())
+
+
 def wanted(mapping: Mapping, scope: Scope) -> Wanted:
     """What should be resolved for the event that a scope holds."""
     accounts: list[tuple[str, str]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from adapters.expressions.environment import Closure, PayloadPath
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
 from adapters.outcomes import Event, Failed, Skipped, Taken
+from adapters.privacy import Sight
 from adapters.yaml_source import Place
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class EventPlan:
     items_path: PayloadPath | None = None
 
 
-def split(mapping: Mapping, scope: Scope, payload: Any, key: bytes, already: Collection[str]) -> list[Taken]:
-    """The events of a payload; `scope` holds the request it came with."""
+def split(mapping: Mapping, scope: Scope, payload: Any, sight: Sight) -> list[Taken]:
+    """The events of a payload; `scope` holds the request it came with, `sight` what is seen of it."""
     plan = mapping.event_plan
     items: list[Any] = [None]
     if plan.batch is not None:
@@ -44,14 +45,11 @@ def split(mapping: Mapping, scope: Scope, payload: Any, key: bytes, already: Col
         if not found:
             return [Skipped(None, "the batch is empty")]
         items = found
-    visible = private = payload
+    visible, private = sight.visible, sight.private
     shown = known = items
-    if mapping.hidden:
-        private = mapping.private(payload, key, already=already)
-        visible = mapping.redact(payload, key, already=already)
-        if plan.batch is not None:
-            shown, known = _items(mapping, scope, visible), _items(mapping, scope, private)
-            scope.body = payload
+    if mapping.hidden and plan.batch is not None:
+        shown, known = _items(mapping, scope, visible), _items(mapping, scope, private)
+        scope.body = payload
     events: list[Taken] = []
     whole_hash = _Lazy(lambda: content_hash(payload))
     for index, item in enumerate(items):

@@ -33,6 +33,8 @@ def zone(name: str) -> ZoneInfo | None:
         return None
 
 
+# One event says the same time several times: in what it remembers, recalls and becomes.
+@lru_cache(maxsize=256)
 def instant(written: str, timezone: str | None = None) -> datetime:
     """Read RFC 3339 text. Without an offset the zone decides (of two equal wall-clock times the earlier)."""
     match = _INSTANT.fullmatch(written.strip()) if len(written) <= 64 else None

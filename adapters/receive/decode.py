@@ -64,7 +64,8 @@ def _json(body: bytes) -> Any:
         value = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
         raise Undecodable(f"the body is not JSON: {error}") from None
-    if deeper_than(value, MAX_DEPTH):
+    # Without so many openings nothing can be nested that deep.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and deeper_than(value, MAX_DEPTH):
         raise Undecodable(f"the body is nested deeper than {MAX_DEPTH} levels")
     if len(body) > _BYTES_PER_KEY * MAX_KEYS and too_many_keys(value):
         raise Undecodable(f"the body has more than {MAX_KEYS} keys")

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from adapters.expressions.scope import Scope
+from adapters.expressions.values import step
 from adapters.outcomes import Pairs, Request
 from adapters.receive.known import Known
 
@@ -31,6 +32,13 @@ class Incoming:
         """All values of the first of some headers that was sent."""
         return next((self.headers[name] for name in names if name in self.headers), ())
 
+    def in_body(self, path: str) -> str | None:
+        """Text at a dotted path of the body."""
+        value = self.scope.body
+        for key in path.split("."):
+            value = step(value, key)
+        return value if isinstance(value, str) else None
+
 
 def incoming(
     request: Request,
@@ -39,12 +47,17 @@ def incoming(
     names: frozenset[str],
     now: datetime,
     known: Known | None = None,
+    headers: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Incoming:
-    """Prepare a request; `names` are the secrets that the mapping uses."""
-    headers, query = grouped(request.headers, lower=True), grouped(request.query)
+    """Prepare a request; `names` are the secrets that the mapping uses, `headers` its own if they are grouped
+    already.
+    """
+    if headers is None:
+        headers = grouped(request.headers, lower=True)
+    query = grouped(request.query) if request.query else {}
     scope = Scope()
     scope.body = body
-    scope.headers = {name: ", ".join(values) for name, values in headers.items()}
+    scope.headers = _joined(headers)
     scope.query = {name: values[0] for name, values in query.items()}
     scope.raw_body = request.body.decode("utf-8", "surrogateescape")
     scope.url = request.url
@@ -57,10 +70,14 @@ def grouped(pairs: Pairs, *, lower: bool = False) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
         key = name.lower() if lower else name
-        found[key] = (*found.get(key, ()), value)
+        found[key] = (*found[key], value) if key in found else (value,)
     return found
 
 
 def joined(headers: Pairs) -> dict[str, str]:
     """Headers by lower-case name; repeated ones are joined by a comma, as HTTP has it."""
-    return {name: ", ".join(values) for name, values in grouped(headers, lower=True).items()}
+    return _joined(grouped(headers, lower=True))
+
+
+def _joined(headers: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    return {name: values[0] if len(values) == 1 else ", ".join(values) for name, values in headers.items()}

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 from adapters.outcomes import Accepted, Answered, Received, Refused, Request, Verified, Wanting
-from adapters.receive.body_path import BodyPath
-from adapters.receive.checks import Check, OAuth2Client, Signed, Token, each_check
+from adapters.receive.checks import Check, OAuth2Client, each_check
 from adapters.receive.decode import Decoder, Undecodable
 from adapters.receive.handshakes import Handshake
-from adapters.receive.incoming import Incoming, incoming
+from adapters.receive.incoming import Incoming, grouped, incoming
 from adapters.receive.jwt import Jwt
 from adapters.receive.known import KeysWanted, Known
 from adapters.receive.policy import Policy
-from adapters.receive.public_key import PublicKeySigned
 from adapters.receive.signature import Mismatch
 
 
@@ -55,19 +53,6 @@ class Receiver:
         )
 
     @property
-    def secret_paths(self) -> tuple[BodyPath, ...]:
-        """Where bodies carry tokens and signatures, which nobody has to keep or see afterwards."""
-        found: list[BodyPath | None] = []
-        for check in each_check(self.checks):
-            if isinstance(check, Token):
-                found.append(check.body)
-            elif isinstance(check, Jwt):
-                found.append(check.path)
-            elif isinstance(check, (Signed, PublicKeySigned)):
-                found.append(check.signature.body)
-        return tuple(dict.fromkeys(path for path in found if path is not None))
-
-    @property
     def takes_clients(self) -> bool:
         """Whether the client of a bearer token has to be found out for `Known`."""
         return any(isinstance(check, OAuth2Client) for check in each_check(self.checks))
@@ -82,11 +67,12 @@ class Receiver:
         """Decide about one request, with what is `known` about it beforehand."""
         if self.policy.retired:
             return Refused(410, "the adapter is retired")
-        refused = self._malformed(request) or self._foreign(request)
+        headers = grouped(request.headers, lower=True)
+        refused = self._malformed(request, headers) or self._foreign(request)
         if refused is not None:
             return refused
         payload, problem = self._decoded(request) if self.reads_body_first else (None, None)
-        sent = incoming(request, payload, secrets, self.secrets, now, known)
+        sent = incoming(request, payload, secrets, self.secrets, now, known, headers)
         missing = sorted(name for name, value in sent.scope.secrets.items() if value is None)
         if missing:
             return Refused(503, f"secret {missing[0]} is not set")
@@ -111,14 +97,15 @@ class Receiver:
             return Refused(400, problem)
         return self._accepted(sent, payload, problem, verified)
 
-    def _malformed(self, request: Request) -> Refused | None:
-        allowed = {*self.methods, *(method for one in self.handshakes for method in one.methods)}
-        if request.method not in allowed:
+    def _malformed(self, request: Request, headers: Mapping[str, tuple[str, ...]]) -> Refused | None:
+        if request.method not in self.methods and not any(
+            request.method in one.methods for one in self.handshakes
+        ):
             return Refused(405, f"method {request.method} is not accepted")
         if len(request.body) > self.max_body:
             return Refused(413, f"{len(request.body)} bytes are more than {self.max_body}")
         if request.body:
-            types = [value for name, value in request.headers if name.lower() == "content-type"]
+            types = headers.get("content-type", ())
             kind = types[0].partition(";")[0].strip().lower() if len(types) == 1 else ""
             if kind not in self.content_types:
                 return Refused(415, f"content type {kind[:60] or '(none)'!r} is not accepted")

@@ -6,6 +6,7 @@ unusable, or fails its own tests, leaves the mapping that was loaded before in p
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -128,13 +129,16 @@ class Mappings:
     def seen(self) -> frozenset[tuple[str, int, int]]:
         """What the folders look like: it changes when a file does."""
         found: set[tuple[str, int, int]] = set()
-        for path in (path for folder in self.folders for path in folder.rglob("*")):
-            try:
-                known = path.stat()
-            except OSError:
-                continue
-            if path.is_file():
-                found.add((str(path), known.st_mtime_ns, known.st_size))
+        pending = [str(folder) for folder in self.folders]
+        while pending:
+            # A file or folder may go while it is looked at: then the next look tells.
+            with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                    elif entry.is_file():
+                        known = entry.stat()
+                        found.add((entry.path, known.st_mtime_ns, known.st_size))
         return frozenset(found)
 
     def load(self, *, tested: bool = False) -> None:

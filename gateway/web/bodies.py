@@ -59,26 +59,33 @@ async def read_body(request: web.Request, *, limit: int, any_coding: bool = Fals
         raise TooLarge(f"the body has {announced} bytes; at most {limit} are taken here")
     if not request.body_exists:
         return b""
-    chunks: list[bytes] = []
-    size = 0
-    pace = Pace(request)
+    content = request.content
     try:
-        while True:
-            chunk = await _some(request.content, pace, size)
-            if not chunk:
-                return b"".join(chunks)
-            size += len(chunk)
-            if size > limit:
-                raise TooLarge(f"the body has more than {limit} bytes, the most that is taken here")
-            chunks.append(chunk)
-    except TimeoutError:
-        raise pace.error() from None
+        if content.is_eof():  # all has arrived, as small bodies have: no need for a clock
+            body = content.read_nowait()
+            _check_size(len(body), limit)
+            return body
+        return await _read_on(content, Pace(request), limit)
     except (BadHttpMessage, web.RequestPayloadError) as error:
         raise BadRequest(f"the body cannot be read: {error}") from None
 
 
-async def _some(content: StreamReader, pace: Pace, received: int) -> bytes:
-    if content.is_eof():  # all has arrived, as small bodies have: no need for a timer
-        return content.read_nowait()
-    async with asyncio.timeout(pace.patience(received)):
-        return await content.readany()
+async def _read_on(content: StreamReader, pace: Pace, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        while True:
+            async with asyncio.timeout(pace.patience(size)):
+                chunk = await content.readany()
+            if not chunk:
+                return b"".join(chunks)
+            size += len(chunk)
+            _check_size(size, limit)
+            chunks.append(chunk)
+    except TimeoutError:
+        raise pace.error() from None
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge(f"the body has more than {limit} bytes, the most that is taken here")

@@ -18,7 +18,6 @@ from gateway.errors import TooLarge, Unauthorized
 from gateway.keys import ACCESS, SERVICES, SETTINGS
 from gateway.services.clock import utc_now
 from gateway.services.mappings import Adapter
-from gateway.services.receiving import Receiving
 from gateway.services.tokens import scope_names
 from gateway.web.bodies import read_body
 from gateway.web.origins import origin
@@ -37,74 +36,74 @@ _REFUSALS: Mapping[int, tuple[str, str]] = {
 }
 
 
-async def receive(request: web.Request) -> web.Response:
-    """One delivery, or a handshake."""
-    if "token" in request.match_info:
-        request[SHOWN_PATH] = f"/hooks/{request.match_info['adapter']}/***"
-    receiving = _receiving(request)
-    adapter = receiving.adapter(request.match_info["adapter"])
-    receiving.admit(adapter, lambda: _remote(request))
-    try:
-        body = await read_body(request, limit=receiving.largest_body(adapter), any_coding=True)
-    except TooLarge as error:
-        receiving.note_refused(adapter.name, error.message)
-        raise
-    client = await _client(request) if receiving.takes_clients(adapter) else None
-    received = await receiving.receive(adapter, _as_sent(request, body), client)
-    if isinstance(received, Refused):
-        return _refusal(received.status, adapter)
-    if isinstance(received, Answered):
-        return web.Response(
-            status=received.status,
-            body=received.body,
-            headers={"Content-Type": received.content_type, "X-Content-Type-Options": "nosniff"},
+class Hooks:
+    """The routes of an application. What is asked for with each delivery is looked up once."""
+
+    def __init__(self, app: web.Application) -> None:
+        settings = app[SETTINGS]
+        self._services, self._access = app[SERVICES], app[ACCESS]
+        self._stores, self._default = settings.hooks.stores, settings.stores.default
+        self._server = settings.server
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """One delivery, or a handshake."""
+        name = request.match_info["adapter"]
+        if "token" in request.match_info:
+            request[SHOWN_PATH] = f"/hooks/{name}/***"
+        # The store that an adapter belongs to is a matter of configuration, never of the request.
+        store = self._stores.get(name, self._default)
+        receiving = self._services[store].hooks.receiving
+        adapter = receiving.adapter(name)
+        remote = self._remote(request)
+        receiving.admit(adapter, remote)
+        try:
+            body = await read_body(request, limit=receiving.largest_body(adapter), any_coding=True)
+        except TooLarge as error:
+            receiving.note_refused(adapter.name, error.message)
+            raise
+        client = await self._client(request, store) if receiving.takes_clients(adapter) else None
+        received = await receiving.receive(adapter, self._as_sent(request, body, remote), client)
+        if isinstance(received, Refused):
+            return _refusal(received.status, adapter)
+        if isinstance(received, Answered):
+            return web.Response(
+                status=received.status,
+                body=received.body,
+                headers={"Content-Type": received.content_type, "X-Content-Type-Options": "nosniff"},
+            )
+        if received.status == 204:
+            return web.Response(status=204)
+        answer = {"delivery": str(received.id), "duplicate": received.duplicate}
+        return _json(answer, status=received.status)
+
+    async def _client(self, request: web.Request, store: str) -> Client | None:
+        """Whose token the request carries: one that our token endpoint gave out, for the adapter's store."""
+        authorization = request.headers.getall("Authorization", [])
+        if len(authorization) != 1 or not authorization[0].lower().startswith("bearer "):
+            return None
+        try:
+            grant = await self._access.authenticate(authorization[0])
+        except Unauthorized:
+            return None
+        if grant.store != store or grant.session is not None:
+            return None
+        return Client(key=grant.key, scopes=scope_names(grant.scopes))
+
+    def _remote(self, request: web.Request) -> str | None:
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        return remote_address(request.remote, forwarded, self._server.trusted_proxies)
+
+    def _as_sent(self, request: web.Request, body: bytes, remote: str | None) -> Request:
+        query = request.raw_path.partition("?")[2].partition("#")[0]
+        return Request(
+            method=request.method,
+            url=f"{origin(request, self._server)}{request.raw_path}",
+            headers=tuple(request.headers.items()),
+            query=tuple(parse_qsl(query, keep_blank_values=True)) if query else (),
+            body=body,
+            received_at=utc_now(),
+            remote=remote,
         )
-    if received.status == 204:
-        return web.Response(status=204)
-    answer = {"delivery": str(received.id), "duplicate": received.duplicate}
-    return _json(answer, status=received.status)
-
-
-def _store(request: web.Request) -> str:
-    """The store that an adapter belongs to is a matter of configuration, never of the request."""
-    settings = request.config_dict[SETTINGS]
-    return settings.hooks.stores.get(request.match_info["adapter"], settings.stores.default)
-
-
-def _receiving(request: web.Request) -> Receiving:
-    return request.config_dict[SERVICES][_store(request)].hooks.receiving
-
-
-async def _client(request: web.Request) -> Client | None:
-    """Whose token the request carries: one that our token endpoint gave out, for the adapter's store."""
-    authorization = request.headers.getall("Authorization", [])
-    if len(authorization) != 1 or not authorization[0].lower().startswith("bearer "):
-        return None
-    try:
-        grant = await request.config_dict[ACCESS].authenticate(authorization[0])
-    except Unauthorized:
-        return None
-    if grant.store != _store(request) or grant.session is not None:
-        return None
-    return Client(key=grant.key, scopes=scope_names(grant.scopes))
-
-
-def _as_sent(request: web.Request, body: bytes) -> Request:
-    query = request.raw_path.partition("?")[2].partition("#")[0]
-    return Request(
-        method=request.method,
-        url=f"{origin(request)}{request.raw_path}",
-        headers=tuple(request.headers.items()),
-        query=tuple(parse_qsl(query, keep_blank_values=True)),
-        body=body,
-        received_at=utc_now(),
-        remote=_remote(request),
-    )
-
-
-def _remote(request: web.Request) -> str | None:
-    trusted = request.config_dict[SETTINGS].server.trusted_proxies
-    return remote_address(request.remote, request.headers.getall("X-Forwarded-For", []), trusted)
 
 
 def remote_address(
@@ -147,6 +146,6 @@ def _json(value: object, status: int, headers: Mapping[str, str] | None = None) 
 
 def add_routes(app: web.Application) -> None:
     """`/hooks/{adapter}`, and one more segment for vendors whose secret is part of the URL."""
-    base = app[SETTINGS].server.base_path
+    base, receive = app[SETTINGS].server.base_path, Hooks(app).receive
     app.router.add_route("*", f"{base}/hooks/{{adapter}}", receive)
     app.router.add_route("*", f"{base}/hooks/{{adapter}}/{{token}}", receive)

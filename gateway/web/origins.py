@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gateway.keys import SETTINGS
 from gateway.services.addresses import Addresses
+from gateway.settings import ServerSettings
 
 
 @dataclass(slots=True)
@@ -27,33 +28,35 @@ CONTENT_PORT = web.AppKey("content_port", ContentPort)
 def addresses(request: web.Request) -> Addresses:
     """The gateway and its course content as the sender of the request reaches them."""
     server = request.config_dict[SETTINGS].server
-    scheme, host = _scheme_and_host(request)
+    scheme, host = _scheme_and_host(request, server)
     content = server.content_url
     if content is None:
         port = request.config_dict[CONTENT_PORT].number
         content = f"{scheme}://{_without_port(host)}:{port}"
-    return Addresses(gateway=f"{origin(request)}{server.base_path}", content=content.rstrip("/"))
+    return Addresses(gateway=f"{origin(request, server)}{server.base_path}", content=content.rstrip("/"))
 
 
-def origin(request: web.Request) -> str:
-    """Scheme, host and port of the gateway as the sender of the request reaches it."""
-    configured = request.config_dict[SETTINGS].server.public_url
-    if configured:
-        return configured.rstrip("/")
-    scheme, host = _scheme_and_host(request)
+def origin(request: web.Request, server: ServerSettings | None = None) -> str:
+    """Scheme, host and port of the gateway as the sender of the request reaches it. `server` are the
+    settings, for whoever has them at hand.
+    """
+    server = server or request.config_dict[SETTINGS].server
+    if server.public_url:
+        return server.public_url.rstrip("/")
+    scheme, host = _scheme_and_host(request, server)
     return f"{scheme}://{host}"
 
 
-def _scheme_and_host(request: web.Request) -> tuple[str, str]:
+def _scheme_and_host(request: web.Request, server: ServerSettings) -> tuple[str, str]:
     scheme, host = request.scheme, request.host
-    if _is_trusted(request):
+    if _is_trusted(request, server):
         scheme = _first(request.headers.get("X-Forwarded-Proto")) or scheme
         host = _first(request.headers.get("X-Forwarded-Host")) or host
     return scheme, host
 
 
-def _is_trusted(request: web.Request) -> bool:
-    networks = request.config_dict[SETTINGS].server.trusted_proxies
+def _is_trusted(request: web.Request, server: ServerSettings) -> bool:
+    networks = server.trusted_proxies
     if not networks or request.remote is None:
         return False
     try:
@@ -75,9 +78,10 @@ def _without_port(host: str) -> str:
 def client_address(request: web.Request) -> str:
     """Who sent the request: behind trusted proxies the nearest address that is not one of them."""
     remote = request.remote or "unknown"
-    if not _is_trusted(request):
+    server = request.config_dict[SETTINGS].server
+    if not _is_trusted(request, server):
         return remote
-    networks = request.config_dict[SETTINGS].server.trusted_proxies
+    networks = server.trusted_proxies
     for text in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
         try:
             address = ipaddress.ip_address(text.strip())

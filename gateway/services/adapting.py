@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl, urlsplit
 from adapters import Adapted, Event, Failed, Held, Lint, Lookups, Skipped, Taken, Unmatched
 from adapters import Mapping as AdapterMapping
 from adapters.identity import PEOPLE
-from adapters.outcomes import Account
+from adapters.outcomes import Account, Pairs
 from adapters.receive.decode import Decoder, Undecodable
 from adapters.remember import Recalled
 from adapters.statements import SOURCE_EXTENSION
 from gateway.errors import Problem
+from gateway.services.at_hand import AtHand
 from gateway.services.lookups import Asking, Found, Resolver
 from gateway.services.privacy import PrivacyKeys
 from gateway.store.delivery_records import Delivery, Outcome, State
@@ -52,16 +53,23 @@ def payload_of(mapping: AdapterMapping, delivery: Delivery, keys: PrivacyKeys) -
     return mapping.receiver.decoder.decode(delivery.body)
 
 
-def events_of(mapping: AdapterMapping, delivery: Delivery, keys: PrivacyKeys) -> Sequence[Taken]:
+def events_of(
+    mapping: AdapterMapping, delivery: Delivery, keys: PrivacyKeys, at_hand: AtHand | None = None
+) -> Sequence[Taken]:
     """The events of a delivery in their order; raises `Undecodable` and Sealed."""
-    query = tuple(parse_qsl(urlsplit(delivery.url).query, keep_blank_values=True))
+    query: Pairs = ()
+    if "?" in delivery.url:
+        query = tuple(parse_qsl(urlsplit(delivery.url).query, keep_blank_values=True))
+    if at_hand is not None and at_hand.revision != mapping.revision:
+        at_hand = None
     return mapping.events(
-        payload_of(mapping, delivery, keys),
+        at_hand.payload if at_hand is not None else payload_of(mapping, delivery, keys),
         delivery.headers,
         query,
         delivery.received,
         key=keys.pseudonyms(delivery.epoch),
         already=delivery.pseudonymised,
+        sight=at_hand.sight if at_hand is not None else None,
     )
 
 

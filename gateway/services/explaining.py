@@ -22,8 +22,7 @@ def explained(
     if isinstance(event, Skipped):
         outcome = {"kind": "skipped", "rule": event.rule, "reason": event.reason}
         return {"event_id": None, "outcome": outcome, "problems": []}
-    # Whoever brought the payload has seen it; what is stored is sealed for identities alone.
-    explanation = mapping.explain(event, lookups, delivery=delivery, sealed=delivery is not None)
+    explanation = mapping.explain(event, lookups, delivery=delivery)
     found: list[Problem] = []
     if isinstance(explanation.outcome, Adapted):
         found = validation.check_batch(explanation.outcome.statements, Version.V2)

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Callable
 
 from gateway.services.addresses import public_url
+from gateway.services.at_hand import Payloads
 from gateway.services.deliveries import Deliveries
 from gateway.services.delivery_hours import Hours
 from gateway.services.directory import Directory
@@ -58,7 +59,7 @@ class Hooks:
         )
         self.revisions = Revisions(store.revisions, clock=clock)
         self._fetcher = fetcher
-        fetch_back = FetchBack(fetcher, mappings.connection, clock=clock)
+        fetch_back, payloads = FetchBack(fetcher, mappings.connection, clock=clock), Payloads()
         self.mapper = Mapper(
             Recorder(store, statements, home_page=public_url(settings)),
             mappings,
@@ -67,6 +68,7 @@ class Hooks:
             self.keys,
             Shadowing(store.shadows, clock=clock),
             fetch_back,
+            payloads,
             retention=Retention(
                 records=dt.timedelta(seconds=hooks.retention),
                 bodies=dt.timedelta(seconds=hooks.raw_retention),
@@ -77,6 +79,7 @@ class Hooks:
             store.deliveries,
             self.mapper,
             fetch_back,
+            payloads,
             workers=hooks.workers,
             hours=self.hours,
             clock=clock,

@@ -20,6 +20,7 @@ from adapters import Mapping, Request
 from adapters.receive.checks import Check, Signed, Token, each_check
 from adapters.receive.jwt import Jwt
 from adapters.receive.public_key import PublicKeySigned
+from gateway.services.at_hand import AtHand
 from gateway.services.privacy import PrivacyKeys
 
 MASK = "***"
@@ -113,30 +114,35 @@ def kept_url(mapping: Mapping, url: str) -> str:
 class KeptBody:
     """What is stored of a body. Where `decoded` it is the payload as JSON, without what the mapping hides and
     with pseudonyms at the paths of `pseudonymised`; `sealed` is what identities see of it, encrypted.
+
+    `at_hand` is what reading it back would give, None where only that can tell.
     """
 
     body: bytes
     decoded: bool = False
     pseudonymised: tuple[str, ...] = ()
     sealed: bytes | None = None
+    at_hand: AtHand | None = None
 
 
 def kept_body(mapping: Mapping, payload: Any, request: Request, keys: PrivacyKeys, digest: str) -> KeptBody:
     """What may be stored of an accepted request's body."""
-    privacy = mapping.privacy
+    privacy, key = mapping.privacy, keys.pseudonyms(keys.epoch)
+    sight = mapping.sight(payload, key)
     if not privacy.hidden or privacy.store_raw == "keep":
-        return KeptBody(body=request.body)
-    key = keys.pseudonyms(keys.epoch)
-    sealed = keys.seal(_json(mapping.private(payload, key)), digest) if privacy.sealed else None
+        return KeptBody(body=request.body, at_hand=AtHand(mapping.revision, payload, sight))
+    visible, exact = _json(sight.visible)
+    if privacy.sealed:
+        private, exact = _json(sight.private)
+        sealed, seen = keys.seal(private, digest), sight.private
+    else:
+        sealed, seen = None, sight.visible
     return KeptBody(
-        body=_json(mapping.redact(payload, key)),
+        body=visible,
         decoded=True,
-        pseudonymised=tuple(
-            one.shown
-            for one in privacy.hidden
-            if one.action == "pseudonym" and not (sealed and one.for_identity_only)
-        ),
+        pseudonymised=privacy.pseudonyms,
         sealed=sealed,
+        at_hand=AtHand(mapping.revision, seen, sight) if exact and privacy.from_rules.settled else None,
     )
 
 
@@ -145,11 +151,12 @@ def kept_digest(mapping: Mapping, digest: str, keys: PrivacyKeys) -> str:
     return keys.fingerprint("digest", digest) if mapping.privacy.store_raw == "none" else digest
 
 
-def _json(payload: Any) -> bytes:
+def _json(payload: Any) -> tuple[bytes, bool]:
+    """As JSON, and whether reading it back is known to give the same."""
     try:
-        return orjson.dumps(payload)
+        return orjson.dumps(payload), True
     except TypeError:  # an integer beyond 64 bits, half a surrogate pair of a form
-        return json.dumps(payload, separators=(",", ":")).encode()
+        return json.dumps(payload, separators=(",", ":")).encode(), False
 
 
 def kept_for(mapping: Mapping, default: dt.timedelta) -> dt.timedelta:
@@ -171,7 +178,7 @@ def _headers_of(check: Check) -> tuple[str, ...]:
 
 
 def _in_path(check: Check) -> bool:
-    return isinstance(check, Token) and not any((check.header, check.query, check.body))
+    return isinstance(check, Token) and check.header is check.query is check.body is None
 
 
 def _paths(mapping: Mapping) -> Iterator[tuple[str, tuple[Any, ...]]]:

@@ -20,14 +20,13 @@ from adapters.identity import PEOPLE
 from adapters.lints import Lint
 from adapters.outcomes import Account
 from adapters.remember import Fact, Recalled
-from adapters.resolving import Wanted
+from adapters.resolving import NOTHING, Wanted
 from gateway.services.privacy import PrivacyKeys
 from gateway.store.delivery_records import Outcome
 from gateway.store.directory import Directory, DirectoryEntry
 from gateway.store.facts import Facts, StoredFact
 
 _LARGEST_KEPT = 1024 * 1024  # bytes of what one delivery found; beyond that it is not kept with it
-_NOTHING = Wanted(accounts=(), entries=())
 KEY = "key"  # the kind of entries that are not people
 
 
@@ -72,19 +71,19 @@ class Asking:
         mapping: AdapterMapping,
         events: Sequence[Taken],
         failed: Mapping[int, Outcome] | None = None,
-        *,
-        key: bytes,
     ) -> Asking:
-        """Pure: what the events of a delivery want to know and tell; `key` makes pseudonyms."""
+        """Pure: what the events of a delivery want to know and tell."""
         wanted: list[Wanted] = []
         facts: list[Sequence[Fact]] = []
         warnings: list[Sequence[Lint]] = []
         for index, event in enumerate(events):
-            whole = event if isinstance(event, Event) and index not in (failed or ()) else None
-            wanted.append(mapping.wanted(whole, key) if whole is not None and mapping.asks else _NOTHING)
-            told = mapping.facts(whole, key) if whole is not None else ([], [])
-            facts.append(told[0])
-            warnings.append(told[1])
+            whole = isinstance(event, Event) and index not in (failed or ())
+            want, told, lints = (
+                mapping.asked(event) if whole and isinstance(event, Event) else (NOTHING, [], [])
+            )
+            wanted.append(want)
+            facts.append(told)
+            warnings.append(lints)
         return cls(
             mapping=mapping,
             events=events,
@@ -196,6 +195,8 @@ class Resolver:
 
     def lookups(self, base: Lookups, asking: Asking, found: Found) -> Lookups:
         """What the events of a delivery see, except facts: those belong to an event's own time."""
+        if not (found.accounts or found.entries or base.accounts or base.directories):
+            return base  # nobody is known, as most are not
         accounts: dict[tuple[str, str], str | Account] = {}
         directories: dict[str, dict[str, Any]] = {}
         for want in asking.wanted:

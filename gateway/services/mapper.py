@@ -21,6 +21,7 @@ from adapters.privacy import Privacy
 from adapters.receive.decode import Undecodable
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
 from gateway.services.adapting import Adapting, Made, events_of, state_of, undecodable
+from gateway.services.at_hand import Payloads
 from gateway.services.explaining import explained, unsupplied
 from gateway.services.fetch_back import FetchBack
 from gateway.services.keeping import kept_for
@@ -107,6 +108,7 @@ class Mapper:
         keys: PrivacyKeys,
         shadowing: Shadowing,
         fetch_back: FetchBack,
+        payloads: Payloads,
         *,
         retention: Retention,
         clock: Callable[[], dt.datetime],
@@ -118,6 +120,7 @@ class Mapper:
         self._keys = keys
         self._shadowing = shadowing
         self._fetch_back = fetch_back
+        self._payloads = payloads
         self._retention = retention
         self._clock = clock
 
@@ -195,17 +198,17 @@ class Mapper:
         epoch = delivery.epoch
         if replay is not None and not replay.original_lookups:
             epoch = self._keys.epoch
-        events = events_of(mapping, delivery, self._keys)
+        events = events_of(mapping, delivery, self._keys, self._payloads.get(delivery.id))
         lookups = Lookups(pseudonym_key=self._keys.pseudonyms(epoch))
         if mapping.fetch_back is None:
-            asking = Asking.of(mapping, events, key=lookups.pseudonym_key)
+            asking = Asking.of(mapping, events)
             return _Begun(delivery=delivery, asking=asking, lookups=lookups, original=original)
         supply = Supply(mapping, delivery, self._keys, epoch=epoch, kept=kept)
         optional = mapping.fetch_back.optional and not self._connected(mapping, delivery)
         supplied = supply.supplied(events, fresh, optional=optional)
         return _Begun(
             delivery=delivery,
-            asking=Asking.of(mapping, supplied.events, supplied.failed, key=lookups.pseudonym_key),
+            asking=Asking.of(mapping, supplied.events, supplied.failed),
             lookups=lookups,
             original=original,
             missing=supplied.missing,
@@ -268,18 +271,21 @@ class Mapper:
             news = adapting.news()
             learned = await self.resolver.learn(news, self._clock()) if news else []
         await self._shadow(one, adapting, made)
-        result = self.finished(one.delivery, one.mapping, outcomes)
         left = await self._left(one, outcomes)
         kept = found.document() if one.mapping.asks and one.original is None else None
-        return replace(result, leftover=left, resolved=kept, fetched=one.fetched), learned
+        result = self.finished(
+            one.delivery, one.mapping, outcomes, leftover=left, resolved=kept, fetched=one.fetched
+        )
+        return result, learned
 
     async def _record(self, events: Sequence[Made | Outcome], one: _Begun) -> list[Outcome]:
-        recording = (
+        recording = [
             self.recorder.record(event, one.delivery, one.mapping.revision)
             for event in events
             if isinstance(event, Made)
-        )
-        stored = iter(await together(recording))
+        ]
+        # Most deliveries have one event, which needs no task of its own.
+        stored = iter([await recording[0]] if len(recording) == 1 else await together(recording))
         return [next(stored) if isinstance(event, Made) else event for event in events]
 
     async def _left(self, one: _Begun, outcomes: Sequence[Outcome]) -> list[UUID]:
@@ -313,23 +319,23 @@ class Mapper:
 
     # -- results
 
-    def finished(self, delivery: Delivery, mapping: AdapterMapping, outcomes: Sequence[Outcome]) -> Finished:
-        """The result of these outcomes, with what it means for how long things are kept."""
+    def finished(
+        self, delivery: Delivery, mapping: AdapterMapping, outcomes: Sequence[Outcome], **also: Any
+    ) -> Finished:
+        """The result of these outcomes, with what it means for how long things are kept; `also` are further
+        fields of it.
+        """
         state, now = state_of(outcomes), self._clock()
-        result = Finished(delivery=delivery, state=state, outcomes=outcomes, revision=mapping.revision)
         waits = [one.until for one in outcomes if one.state is State.HELD and one.until is not None]
         if waits:
-            return replace(result, again=_again(delivery, now, min(waits)))
-        if state not in RESOLVED:
-            return result
-        records = kept_for(mapping, self._retention.records)
-        kept = min(self._bodies(mapping.privacy), records)
-        return replace(
-            result,
-            expires=now + records,
-            forget=now + kept if kept < records else None,
-            forget_all=mapping.privacy.store_raw == "none",
-        )
+            also["again"] = _again(delivery, now, min(waits))
+        elif state in RESOLVED:
+            records = kept_for(mapping, self._retention.records)
+            kept = min(self._bodies(mapping.privacy), records)
+            also["expires"] = now + records
+            also["forget"] = now + kept if kept < records else None
+            also["forget_all"] = mapping.privacy.store_raw == "none"
+        return Finished(delivery=delivery, state=state, outcomes=outcomes, revision=mapping.revision, **also)
 
     def _bodies(self, privacy: Privacy) -> dt.timedelta:
         """How long the body of a resolved delivery is kept."""
@@ -424,7 +430,7 @@ class Mapper:
         ]
         begun = _Begun(
             delivery=delivery,
-            asking=Asking.of(mapping, events, key=keys),
+            asking=Asking.of(mapping, events),
             lookups=Lookups(pseudonym_key=keys),
             original=None,
         )

@@ -19,11 +19,12 @@ import structlog
 
 from adapters.fetch_back import Wish
 from gateway.errors import Unavailable
+from gateway.services.at_hand import AtHand, Payloads
 from gateway.services.delivery_hours import Hours
 from gateway.services.fetch_back import FetchBack, TryAgain
 from gateway.services.mapper import Mapper
-from gateway.services.metrics import EVENT_STATEMENTS, EVENTS
-from gateway.services.working import enduring
+from gateway.services.metrics import EVENT_STATEMENTS, EVENTS, labelled
+from gateway.services.working import enduring, together
 from gateway.store.connection import translating
 from gateway.store.deliveries import Deliveries, Finished
 from gateway.store.delivery_records import Delivery, Outcome, State
@@ -38,8 +39,7 @@ _RELEASE_SECONDS = 2.0
 _MOST_WAITING = 2_000
 _MOST_WAITING_BYTES = 16 * 1024 * 1024
 # Deliveries that one worker maps together: they share the writes.
-_TOGETHER = 32
-_EVENTS_TOGETHER = 100
+_TOGETHER = 100
 _LONGEST_DELAY = 300.0  # seconds
 _FORGET_EVERY = 5.0
 # A delivery that this many processes took and did not live to give back is not taken again.
@@ -54,6 +54,7 @@ class MappingWork:
         deliveries: Deliveries,
         mapper: Mapper,
         fetch_back: FetchBack,
+        payloads: Payloads,
         *,
         workers: int,
         hours: Hours,
@@ -62,9 +63,11 @@ class MappingWork:
         self._deliveries = deliveries
         self._mapper = mapper
         self._fetch_back = fetch_back
+        self._payloads = payloads
         self._workers = workers
         self._hours = hours
         self._clock = clock
+        self._claimed = uuid4()
         self._waiting: asyncio.Queue[Delivery] = asyncio.Queue()
         self._waiting_bytes = 0
         self._held: dict[UUID, Delivery] = {}
@@ -76,15 +79,20 @@ class MappingWork:
     # -- what this process received -----------------------------------------------------------------------
 
     def reserve(self, size: int) -> UUID | None:
-        """A claim for a delivery that is about to be stored, if there is room to map it here at once."""
-        return uuid4() if self._room(size) else None
+        """A claim for a delivery that is about to be stored, if there is room to map it here at once.
 
-    def offer(self, delivery: Delivery) -> None:
+        It is the same for all of them, since each is received once: whoever takes one later has another.
+        """
+        return self._claimed if self._room(size) else None
+
+    def offer(self, delivery: Delivery, payload: AtHand | None = None) -> None:
         """Take on a delivery that was just stored; without a claim it waits in MongoDB."""
         if delivery.claim is None:
             self._more.set()
-        else:
-            self._take(delivery)
+            return
+        if payload is not None:
+            self._payloads.keep(delivery.id, payload, delivery.size)
+        self._take(delivery)
 
     def _room(self, size: int) -> bool:
         return (
@@ -180,6 +188,7 @@ class MappingWork:
     def _forget(self, batch: Sequence[Delivery]) -> None:
         for delivery in batch:
             self._fetch_back.forget(delivery.id)
+            self._payloads.forget(delivery.id)
             self._held.pop(delivery.id, None)
 
     # -- mapping -----------------------------------------------------------------------------------------
@@ -194,8 +203,8 @@ class MappingWork:
             with translating():
                 mapped = await self._mapper.map(hopeful)
                 results = [*mapped.results, *hopeless]
-                if results:
-                    await self._deliveries.finish(results, self._clock())
+                await together([self._finish(results), self._release(mapped.news)])
+                await self._release(await self._known(results))
         except Unavailable as error:
             log.warning("mapping waits for the database", deliveries=len(ours), error=error.message)
             for delivery in ours:
@@ -203,11 +212,27 @@ class MappingWork:
             return ()
         for delivery in mapped.later:
             await self._postpone(delivery)
+        return mapped.unfetched
+
+    async def _finish(self, results: Sequence[Finished]) -> None:
+        if results:
+            await self._deliveries.finish(results, self._clock())
         for result in results:
             self._count(result)
             self._hours.note_changed(result.delivery.received)
-        await self._release(results, mapped.news)
-        return mapped.unfetched
+
+    async def _release(self, fingerprints: Sequence[str]) -> None:
+        """Have those mapped again that waited for what became known."""
+        if fingerprints and await self._deliveries.release_waiting(fingerprints, self._clock()):
+            self._more.set()
+
+    async def _known(self, results: Sequence[Finished]) -> Sequence[str]:
+        """What deliveries just began to wait for and is known by now.
+
+        It may have become known between their look-up and their finish: then nobody else will release them.
+        """
+        waits = [one for result in results for one in result.waits]
+        return await self._mapper.known(waits) if waits else ()
 
     # -- fetching
 
@@ -257,20 +282,6 @@ class MappingWork:
         with translating():
             return replace(delivery, due=due) if await self._deliveries.extend(delivery, due) else None
 
-    async def _release(self, results: Sequence[Finished], news: Sequence[str]) -> None:
-        """Have those mapped again that waited for what became known meanwhile.
-
-        What begins to wait now may have become known between its look-up and its finish: then nobody else
-        will release it.
-        """
-        with translating():
-            waits = [one for result in results for one in result.waits]
-            known = await self._mapper.known(waits) if waits else []
-            if (released := [*news, *known]) and await self._deliveries.release_waiting(
-                released, self._clock()
-            ):
-                self._more.set()
-
     @staticmethod
     def _count(result: Finished) -> None:
         """Count events that were decided now; those that were before were counted then."""
@@ -278,8 +289,8 @@ class MappingWork:
         same = len(before) == len(result.outcomes)
         for index, outcome in enumerate(result.outcomes):
             if not (same and before[index].state == outcome.state):
-                EVENTS.labels(result.delivery.adapter, outcome.state).inc()
-                EVENT_STATEMENTS.labels(result.delivery.adapter).inc(len(outcome.statements))
+                labelled(EVENTS, result.delivery.adapter, outcome.state).inc()
+                labelled(EVENT_STATEMENTS, result.delivery.adapter).inc(len(outcome.statements))
 
     async def _postpone(self, delivery: Delivery, delay: float | None = None) -> None:
         if delay is None:

@@ -13,6 +13,7 @@ import structlog
 from adapters import Accepted, Answered, Client, Known, Mapping, Refused, Request, Wanting
 from gateway.errors import GatewayError, NotFound, TooManyRequests, Unavailable
 from gateway.services.adapting import storable, undecodable
+from gateway.services.at_hand import AtHand
 from gateway.services.delivery_hours import Hours
 from gateway.services.grouping import Gatherer, Job
 from gateway.services.keeping import KeptBody, kept_body, kept_digest, kept_headers, kept_url
@@ -23,7 +24,7 @@ from gateway.services.metrics import DELIVERIES, QUEUE_AGE, QUEUE_DEPTH, REFUSIN
 from gateway.services.pressure import Pressure, Rates, come_again
 from gateway.services.privacy import PrivacyKeys
 from gateway.store.deliveries import Arrival, Deliveries
-from gateway.store.delivery_records import Delivery, State, delivery_id
+from gateway.store.delivery_records import Delivery, Outcome, State, delivery_id
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +51,14 @@ class Acknowledged:
     status: int
     id: UUID
     duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Arriving:
+    """A delivery on its way into the store, and its payload where it need not be read back."""
+
+    delivery: Delivery
+    payload: AtHand | None = None
 
 
 class Receiving:
@@ -80,7 +89,7 @@ class Receiving:
         self._keys = keys
         self._max_body = min(max_body, LARGEST_BODY)
         self._clock = clock
-        self._gatherer: Gatherer[Delivery, Arrival] = Gatherer(
+        self._gatherer: Gatherer[_Arriving, Arrival] = Gatherer(
             self._store, max_weight=_GROUP_WEIGHT, in_flight=_GROUPS_IN_FLIGHT
         )
 
@@ -140,12 +149,12 @@ class Receiving:
         labelled(DELIVERIES, adapter, outcome).inc()
         self._hours.note_unstored(adapter, outcome)
 
-    def admit(self, adapter: Adapter, remote: Callable[[], str | None]) -> None:
+    def admit(self, adapter: Adapter, remote: str | None) -> None:
         """Raise TooManyRequests where the address asks more often than the mapping allows."""
         receiver = adapter.mapping.receiver if adapter.mapping is not None else None
         if receiver is None or receiver.policy.rate is None:
             return
-        address = remote() or ""
+        address = remote or ""
         wait = self._rates.wait(adapter.name, address, receiver.policy.rate)
         if wait > 0:
             self.note_refused(adapter.name, f"more requests of {address} than allowed", "limited")
@@ -189,12 +198,13 @@ class Receiving:
         if received.skew is not None:
             SKEW.labels(adapter.name, "behind" if received.skew >= 0 else "ahead").observe(abs(received.skew))
         self._check_pressure(adapter.name, len(request.body))
-        delivery = self._delivery(mapping, request, received)
-        self._storing += delivery.size
+        arriving = self._arriving(mapping, request, received)
+        size = arriving.delivery.size
+        self._storing += size
         try:
-            arrival = await self._gatherer.submit(delivery, weight=1 + delivery.size // _BYTES_PER_WEIGHT)
+            arrival = await self._gatherer.submit(arriving, weight=1 + size // _BYTES_PER_WEIGHT)
         finally:
-            self._storing -= delivery.size
+            self._storing -= size
         outcome = "duplicate" if arrival.duplicate else "conflict" if arrival.conflict else "received"
         labelled(DELIVERIES, adapter.name, outcome).inc()
         if arrival.conflict and not arrival.duplicate:
@@ -217,19 +227,27 @@ class Receiving:
                 return Refused(status, received.reason)
             fetched = True
 
-    def _delivery(self, mapping: Mapping, request: Request, accepted: Accepted) -> Delivery:
+    def _arriving(self, mapping: Mapping, request: Request, accepted: Accepted) -> _Arriving:
         # As MongoDB keeps it: a delivery mapped at once must give the statements it would give later.
         moment = request.received_at
         moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-        identity = delivery_id(mapping.name, storable_key(accepted.key))
+        key = storable_key(accepted.key)
         digest = kept_digest(mapping, accepted.digest, self._keys)
-        kept = KeptBody(body=request.body)
+        outcomes: tuple[Outcome, ...] = ()
+        due = claim = None
         if accepted.problem is None:
             kept = kept_body(mapping, accepted.payload, request, self._keys, digest)
+        else:
+            log.warning("delivery undecodable", adapter=mapping.name, reason=storable(accepted.problem))
+            kept, outcomes = KeptBody(body=request.body), (undecodable(accepted.problem),)
+        size = len(kept.body) + len(kept.sealed or b"")
+        if not outcomes:
+            claim = self._work.reserve(size)
+            due = moment if claim is None else moment + LEASE
         delivery = Delivery(
-            id=identity,
+            id=delivery_id(mapping.name, key),
             adapter=mapping.name,
-            key=storable_key(accepted.key),
+            key=key,
             digest=digest,
             received=moment,
             method=request.method,
@@ -241,26 +259,34 @@ class Receiving:
             sealed=kept.sealed,
             epoch=self._keys.epoch,
             verified=tuple(
-                {"method": one.method, "key_index": one.key_index, "preset": one.preset, "key_id": one.key_id}
-                for one in accepted.verified
+                [
+                    {
+                        "method": one.method,
+                        "key_index": one.key_index,
+                        "preset": one.preset,
+                        "key_id": one.key_id,
+                    }
+                    for one in accepted.verified
+                ]
             ),
-            size=len(kept.body) + len(kept.sealed or b""),
+            size=size,
+            state=State.FAILED if outcomes else State.RECEIVED,
+            finished=moment if outcomes else None,
+            outcomes=outcomes,
+            due=due,
+            claim=claim,
+            attempts=1 if claim is not None else 0,
         )
-        if accepted.problem is not None:
-            log.warning("delivery undecodable", adapter=mapping.name, reason=storable(accepted.problem))
-            outcome = undecodable(accepted.problem)
-            return replace(delivery, state=State.FAILED, finished=moment, outcomes=(outcome,))
-        claim = self._work.reserve(delivery.size)
-        if claim is None:
-            return replace(delivery, due=moment)
-        return replace(delivery, claim=claim, attempts=1, due=moment + LEASE)
+        return _Arriving(delivery, kept.at_hand if claim is not None else None)
 
-    async def _store(self, group: Sequence[Job[Delivery, Arrival]]) -> None:
-        arrivals = await self._deliveries.insert([job.item for job in group])
+    async def _store(self, group: Sequence[Job[_Arriving, Arrival]]) -> None:
+        arrivals = await self._deliveries.insert([job.item.delivery for job in group])
         for job, arrival in zip(group, arrivals, strict=True):
-            if not arrival.duplicate and job.item.due is not None:
-                item = job.item if arrival.id == job.item.id else replace(job.item, id=arrival.id)
-                self._work.offer(item)
+            delivery = job.item.delivery
+            if not arrival.duplicate and delivery.due is not None:
+                if arrival.id != delivery.id:
+                    delivery = replace(delivery, id=arrival.id)
+                self._work.offer(delivery, job.item.payload)
             job.resolve(arrival)
 
 

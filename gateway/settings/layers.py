@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -11,7 +10,7 @@ from gateway.resources import config_file
 from gateway.settings import schema, sources
 from gateway.settings.model import Settings, SettingsError, SettingsProblem
 from gateway.settings.schema import Option
-from gateway.settings.sources import Given, Layer
+from gateway.settings.sources import Given
 
 
 def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
@@ -21,7 +20,7 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     `server.port`. Raises SettingsError with every problem of every source.
     """
     shipped = config_file()
-    layers = [_defaults(shipped)]
+    layers = [sources.from_file(shipped, "default")]
     if path is not None and _is_same_file(path, shipped):
         layers = [sources.from_file(path)]
     elif path is not None:
@@ -38,12 +37,6 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     if problems:
         raise SettingsError(tuple(problems))
     return settings
-
-
-@cache
-def _defaults(shipped: Path) -> Layer:
-    """Read once: the shipped file does not change while a process runs."""
-    return sources.from_file(shipped, "default")
 
 
 def _settings(given: Mapping[str, Given]) -> Settings:

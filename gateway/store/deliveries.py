@@ -17,7 +17,6 @@ from uuid import UUID, uuid4
 
 from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError
 
 from gateway.store.delivery_records import (
     Delivery,
@@ -30,8 +29,8 @@ from gateway.store.delivery_records import (
     delivery_of,
     document_of,
 )
+from gateway.store.inserting import insert_new
 
-_DUPLICATE_KEY = 11000
 # Where only the hash of a body was kept, there is nothing to map again.
 _MAPPABLE = {"kept": {"$ne": "hash"}}
 _ENDED = ("claim", "expires", "forget", "finished", "waits", "held_since", "unfetched")
@@ -135,7 +134,7 @@ class Deliveries:
     async def _insert(self, deliveries: Sequence[Delivery]) -> list[Arrival | None]:
         """None for those whose id is taken by a delivery with another body."""
         arrivals: list[Arrival | None] = [Arrival(id=delivery.id) for delivery in deliveries]
-        taken = await self._insert_new(deliveries)
+        taken = await insert_new(self._collection, [document_of(one) for one in deliveries])
         repeated = Counter((deliveries[index].id, deliveries[index].digest) for index in taken)
         known = await asyncio.gather(*(self._repeat(*which, count) for which, count in repeated.items()))
         same = dict(zip(repeated, known, strict=True))
@@ -143,17 +142,6 @@ class Deliveries:
             one = deliveries[index]
             arrivals[index] = Arrival(id=one.id, duplicate=True) if same[one.id, one.digest] else None
         return arrivals
-
-    async def _insert_new(self, deliveries: Sequence[Delivery]) -> list[int]:
-        """The positions of those whose ids were taken."""
-        try:
-            await self._collection.insert_many([document_of(one) for one in deliveries], ordered=False)
-        except BulkWriteError as error:
-            failures = error.details.get("writeErrors", ())
-            if error.details.get("writeConcernErrors") or any(f["code"] != _DUPLICATE_KEY for f in failures):
-                raise
-            return [failure["index"] for failure in failures]
-        return []
 
     async def _repeat(self, delivery_id: UUID, digest: str, count: int) -> bool:
         # A write, also so that it is acknowledged only when a majority has the first one.
@@ -250,12 +238,17 @@ class Deliveries:
         return result.matched_count
 
     async def release_waiting(self, fingerprints: Sequence[str], now: dt.datetime) -> int:
-        """Have those mapped again that wait for one of these; how many there are."""
-        result = await self._collection.update_many(
-            {"waits": {"$in": list(fingerprints)}},
-            {"$set": {"due": now}, "$unset": {"claim": ""}},
-        )
-        return result.matched_count
+        """Have those mapped again that wait for one of these; how many there are.
+
+        One that a majority does not know to wait yet is not found: whoever begins to wait looks afterwards
+        whether it is known by now.
+        """
+        waiting = {"waits": {"$in": list(fingerprints)}}
+        # Nearly always nobody does, and a look costs less than a write, which waits for the disk.
+        if await self._collection.find_one(waiting, {"_id": 1}) is None:
+            return 0
+        change = {"$set": {"due": now}, "$unset": {"claim": ""}}
+        return (await self._collection.update_many(waiting, change)).matched_count
 
     async def forget_bodies(self, now: dt.datetime, *, limit: int = 1_000) -> int:
         """Remove bodies whose time has come, and headers and queries where that was asked for; how many."""

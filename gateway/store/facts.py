@@ -15,6 +15,8 @@ from typing import Any
 from pymongo import ReplaceOne
 from pymongo.asynchronous.database import AsyncDatabase
 
+from gateway.store.inserting import insert_new
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFact:
@@ -34,16 +36,16 @@ class Facts:
 
     async def put(self, facts: Sequence[StoredFact]) -> None:
         """Store facts; the same one again changes nothing, of the same time the last one counts."""
-        last = {(fact.of, fact.at): fact for fact in facts}
-        writes = [
-            ReplaceOne(
-                {"_id": f"{one.of}:{one.at}"},
-                {"of": one.of, "at": one.at, "value": one.value, "expires": one.expires},
-                upsert=True,
-            )
-            for one in last.values()
+        last = {f"{fact.of}:{fact.at}": fact for fact in facts}
+        documents = [
+            {"_id": key, "of": one.of, "at": one.at, "value": one.value, "expires": one.expires}
+            for key, one in last.items()
         ]
-        if writes:
+        # Nearly all of them are new, and inserting costs the server a fraction of what replacing does.
+        known = await insert_new(self._collection, documents) if documents else []
+        again = [documents[index] for index in known]
+        if again:
+            writes = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in again]
             await self._collection.bulk_write(writes, ordered=False)
 
     async def find(

@@ -15,11 +15,11 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
 from gateway.store.encoding import MAX_DOCUMENT
+from gateway.store.inserting import DUPLICATE_KEY
 
 # Names beyond this number, or of this length, say more about a shared account than about a person.
 MAX_NAMES = 50
 MAX_NAME_LENGTH = 1000
-_DUPLICATE_KEY = 11000
 
 
 class Activities:
@@ -100,7 +100,7 @@ def _change(
 def _only_duplicates(error: BulkWriteError) -> bool:
     failures = error.details.get("writeErrors", ())
     return not error.details.get("writeConcernErrors") and all(
-        item["code"] == _DUPLICATE_KEY for item in failures
+        item["code"] == DUPLICATE_KEY for item in failures
     )
 
 

@@ -12,9 +12,8 @@ from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
+from gateway.store.inserting import DUPLICATE_KEY
 from gateway.store.transactions import Contended, Transaction
-
-_DUPLICATE_KEY = 11000
 
 
 class Replacements:
@@ -41,7 +40,7 @@ class Replacements:
         try:
             result = await self._collection.bulk_write(writes, session=transaction)
         except BulkWriteError as error:
-            if any(one["code"] == _DUPLICATE_KEY for one in error.details.get("writeErrors", ())):
+            if any(one["code"] == DUPLICATE_KEY for one in error.details.get("writeErrors", ())):
                 raise Contended from error
             raise
         if result.matched_count + result.upserted_count != len(writes):

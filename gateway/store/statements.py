@@ -20,10 +20,10 @@ from pymongo.read_concern import ReadConcern
 from gateway.errors import TooLarge
 from gateway.store.encoding import encodable, holdable, nearest, outline
 from gateway.store.indexes import LEADING, STATEMENT_KEYS, statement_index
+from gateway.store.inserting import DUPLICATE_KEY
 from gateway.store.row_filters import RowFilter, itself
 from gateway.store.transactions import Also, Transaction, transact
 
-_DUPLICATE_KEY = 11000
 _BATCH = 500
 _LENGTH = Struct("<i")  # what a BSON document begins with
 # A document beyond 16 MiB, before and after an update; more index entries than the server's cache can take.
@@ -231,7 +231,7 @@ class Statements:
                 try:
                     await self._collection.insert_many(documents, session=transaction)
                 except BulkWriteError as error:
-                    if _DUPLICATE_KEY in _codes(error):
+                    if DUPLICATE_KEY in _codes(error):
                         taken.update(_taken(error, entries))
                     raise
 
@@ -416,6 +416,6 @@ def _codes(error: BulkWriteError) -> set[int]:
 def _taken(error: BulkWriteError, entries: Sequence[Entry]) -> set[UUID]:
     failures = error.details.get("writeErrors", ())
     concerns = error.details.get("writeConcernErrors", ())
-    if concerns or not failures or any(item["code"] != _DUPLICATE_KEY for item in failures):
+    if concerns or not failures or any(item["code"] != DUPLICATE_KEY for item in failures):
         raise error
     return {entries[item["index"]].id for item in failures}

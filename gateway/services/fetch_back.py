@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 _AT_ONCE = 4  # fetches of one connection in one process
 _ROOM = 16  # deliveries of one connection that are fetched, or wait for it here
+_MOST_REQUESTS = 4  # for one thing, where a token is wanted: it, the thing, and both again
 _MOST_WISHES = 100  # of one delivery
 _LONGEST_AWAY = 300.0  # seconds that a delivery is put off because there is no room
 _LONGEST_PAUSE = 3_600.0  # seconds between two tries, and that a Retry-After counts for
@@ -100,6 +101,8 @@ class FetchBack:
         """How many seconds `fetch` may take."""
         connection = self._connection(delivery.adapter, wishes[0].connection)
         timeout = connection.settings.timeout if connection is not None else 0.0
+        if connection is not None and connection.grant is not None:
+            timeout *= _MOST_REQUESTS
         return timeout * (_ROOM + len(wishes) / _AT_ONCE)
 
     async def fetch(self, delivery: Delivery, wishes: Sequence[Wish]) -> None:
@@ -133,7 +136,7 @@ class FetchBack:
         async with line.turns:
             began = time.monotonic()
             try:
-                found = _JSON.decode(await self._fetcher.fetch(connection.request(wish.path)))
+                found = _JSON.decode(await self._answer(connection, wish))
             except FetchFailed as error:
                 FETCHES.labels(connection.name, "failed").inc()
                 if error.status == 429 and error.after is not None:
@@ -148,6 +151,19 @@ class FetchBack:
                 line.seconds += (time.monotonic() - began - line.seconds) / 8
             FETCHES.labels(connection.name, "done").inc()
             return found
+
+    async def _answer(self, connection: Connection, wish: Wish) -> bytes:
+        """What the vendor answers, asked again with another token if it takes the first for none."""
+        if connection.grant is None:
+            return await self._fetcher.fetch(connection.request(wish.path))
+        token = await connection.grant.token(self._fetcher)
+        try:
+            return await self._fetcher.fetch(connection.request(wish.path, token))
+        except FetchFailed as error:
+            if error.status != 401:
+                raise
+        token = await connection.grant.token(self._fetcher, refused=token)
+        return await self._fetcher.fetch(connection.request(wish.path, token))
 
     def _tried(self, delivery: Delivery, failures: Sequence[FetchFailed]) -> str:
         """How long it was tried in vain; raises TryAgain while that is not long enough."""

@@ -1,4 +1,4 @@
-"""What services ask of the outside world: one HTTP GET with a limit on everything. Performs no I/O itself.
+"""What services ask of the outside world: an HTTP request with a limit on everything. Performs no I/O.
 
 The client is in `gateway.web.outgoing`; URLs come from configuration and mappings, never from a payload.
 """
@@ -12,9 +12,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """One GET. Redirects are not followed. `timeout` in seconds for all of it, `max_bytes` of the answer."""
+    """One GET, or the POST of a `form`. Redirects are not followed. `timeout` in seconds for all of it,
+    `max_bytes` of the answer.
+    """
 
     url: str
+    form: Mapping[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 5.0
     max_bytes: int = 1024 * 1024
@@ -23,16 +26,23 @@ class Outgoing:
 
 class FetchFailed(Exception):
     """There is no usable answer. `heals` says whether trying again later may help, `after` how many seconds
-    later at the soonest, where the server says so.
+    later at the soonest, where the server says so. `body` is the beginning of the answer to a form.
     """
 
     def __init__(
-        self, reason: str, *, heals: bool, status: int | None = None, after: float | None = None
+        self,
+        reason: str,
+        *,
+        heals: bool,
+        status: int | None = None,
+        after: float | None = None,
+        body: bytes = b"",
     ) -> None:
         super().__init__(reason)
         self.heals = heals
         self.status = status
         self.after = after
+        self.body = body
 
 
 class Fetcher(Protocol):

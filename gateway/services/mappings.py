@@ -21,8 +21,9 @@ from adapters.files import TEST_SUFFIX, load_file, mapping_paths, read_text, rea
 from adapters.instances import Instance
 from adapters.testing import run_tests
 from gateway import resources
+from gateway.services.grants import Secrets
 from gateway.services.metrics import MAPPING_RELOADS
-from gateway.services.vendors import Connection, Secrets, Vendors
+from gateway.services.vendors import Connection, Vendors
 from gateway.settings import Settings
 from gateway.settings.model import AdapterSettings, ConnectionSettings
 

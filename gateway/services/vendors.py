@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.services.fetching import Outgoing
+from gateway.services.grants import Grant, Secrets, grant_of
 from gateway.settings.model import ConnectionSettings
-
-Secrets = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -19,18 +18,22 @@ class Connection:
     name: str
     settings: ConnectionSettings
     secrets: Secrets
+    grant: Grant | None = None
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The names of secrets that are not set."""
         return tuple(name for name in self._named if not self.secrets(name))
 
-    def request(self, path: str) -> Outgoing:
-        """The GET of a path below the base URL; without a secret that is not set, to be refused there."""
+    def request(self, path: str, token: str | None = None) -> Outgoing:
+        """The GET of a path below the base URL, with a token where it has a `grant`; without a secret that is
+        not set, to be refused there.
+        """
         settings = self.settings
+        headers = {"Authorization": f"Bearer {token}"} if token is not None else self._headers()
         return Outgoing(
             url=settings.base_url.rstrip("/") + path,
-            headers=self._headers(),
+            headers=headers,
             timeout=settings.timeout,
             max_bytes=settings.max_body,
             allow_private=settings.allow_private,
@@ -38,6 +41,8 @@ class Connection:
 
     @property
     def _named(self) -> tuple[str, ...]:
+        if self.grant is not None:
+            return self.grant.names
         auth = self.settings.auth
         basic, header = auth.get("basic", {}), auth.get("header", {})
         names = (basic.get("user"), basic.get("password"), auth.get("bearer"), header.get("value"))
@@ -63,7 +68,8 @@ class Vendors:
 
     def __init__(self, settings: Mapping[str, ConnectionSettings], secrets: Secrets) -> None:
         self._connections = {
-            name: Connection(name=name, settings=one, secrets=secrets) for name, one in settings.items()
+            name: Connection(name=name, settings=one, secrets=secrets, grant=grant_of(one, secrets))
+            for name, one in settings.items()
         }
 
     def get(self, name: str) -> Connection | None:

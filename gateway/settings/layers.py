@@ -89,6 +89,11 @@ def _contradictions(settings: Settings) -> Iterator[SettingsProblem]:
         if not vendor.base_url.startswith("https://") and not vendor.allow_private:
             message = f"expected https for {name!r}, or allow_private: true, got {vendor.base_url!r}"
             yield problem(("hooks.connections",), message)
+        for kind in ("oauth2", "service_account"):
+            url = vendor.auth.get(kind, {}).get("token_url", "https://")
+            if not url.startswith("https://") and not vendor.allow_private:
+                message = f"expected https for the token_url of {name!r}, or allow_private: true, got {url!r}"
+                yield problem(("hooks.connections",), message)
         if {".", ".."} & set(vendor.base_url.split("/")):
             message = f"expected no . and .. in the base_url of {name!r}, got {vendor.base_url!r}"
             yield problem(("hooks.connections",), message)

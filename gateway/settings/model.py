@@ -124,8 +124,9 @@ class AdapterSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:
-    """Where `fetch_back` may fetch. `auth` names secrets: `basic` (`user`, `password`), `bearer`, or `header`
-    (`name`, `value`). `timeout` in seconds and `max_body` in bytes are those of one answer.
+    """Where `fetch_back` may fetch. `auth` names secrets: `basic` (`user`, `password`), `bearer`, `header`
+    (`name`, `value`), `oauth2` or `service_account`. `timeout` in seconds and `max_body` in bytes are those
+    of one answer.
     """
 
     base_url: str

@@ -1,4 +1,4 @@
-"""The outgoing HTTP client: GET with limits on time, size and place."""
+"""The outgoing HTTP client: GET, and POST of forms, with limits on time, size and place."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from gateway.services.fetching import FetchFailed, Outgoing
 
 _HEALING = frozenset({408, 425, 429})
 _CONNECTIONS = 20
+_MOST_OF_ERROR = 8_192  # bytes
 
 
 class _PublicOnly(AbstractResolver):
@@ -63,7 +64,10 @@ class HttpFetcher:
         session = self._session(private=request.allow_private)
         if not request.allow_private:
             _refuse_private_literal(request.url)
-        async with session.get(request.url, headers=request.headers, allow_redirects=False) as answer:
+        method = "GET" if request.form is None else "POST"
+        async with session.request(
+            method, request.url, headers=request.headers, data=request.form, allow_redirects=False
+        ) as answer:
             if answer.status != 200:
                 heals = answer.status >= 500 or answer.status in _HEALING
                 raise FetchFailed(
@@ -71,6 +75,7 @@ class HttpFetcher:
                     heals=heals,
                     status=answer.status,
                     after=_seconds_until(answer.headers.get("Retry-After")),
+                    body=await answer.content.read(_MOST_OF_ERROR) if request.form is not None else b"",
                 )
             chunks: list[bytes] = []
             size = 0

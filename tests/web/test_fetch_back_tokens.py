@@ -1,4 +1,4 @@
-"""Connections with OAuth 2.0: a real token endpoint gives tokens, or none, and is asked as rarely as possible."""
+"""Connections with OAuth 2.0: a token endpoint gives tokens or none, and is asked as little as possible."""
 
 from __future__ import annotations
 

@@ -53,7 +53,10 @@ class GatewayProcess:
         command += ["--port", str(self.port), "--content-port", str(self.content_port)]
         command += ["--workers", str(self.workers)]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            # On a terminal a hangup means that it closes, and the one who runs tests may sit at one.
+            self.process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         deadline = time.monotonic() + 60
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -132,7 +132,9 @@ RECEIVE: Model = {
     "refuse": Key(
         "block", "The answer to what did not verify.", model={"status": Key("integer", "401 or 403.")}
     ),
-    "rate": Key("text", "Most requests of one address, such as 600/m; beyond it the answer is 429."),
+    "rate": Key(
+        "text", "Most requests of one address to each process, such as 600/m; then the answer is 429."
+    ),
     "quiet_after": Key("duration", "Silence of the vendor that is reported as an alarm."),
     "retired": Key("boolean", "true: the adapter is gone for good; the answer is 410."),
 }

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from base64 import b64encode
+from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,42 @@ def test_a_supervisor_replaces_a_worker_that_dies(tmp_path: Path) -> None:
         assert call(gateway, f"/xapi/statements?statementId={stored}")["id"] == stored
         assert gateway.stop() == 0
         assert '"event": "worker died"' in gateway.log.read_text()
+
+
+def test_a_hangup_has_every_worker_read_its_mappings_again_and_keep_what_it_has_where_they_are_broken(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "mappings" / "acme.yaml"
+    file.parent.mkdir()
+    text = "adapter: acme\nversion: {}\nrules: [ {{ name: all, ignore: true }} ]\n"
+    file.write_text(text.format(1))
+    settings = {"XAPI_GATEWAY__HOOKS__MAPPINGS": str(file.parent), "XAPI_GATEWAY__HOOKS__WATCH": "0s"}
+
+    with gateway_process(tmp_path / "data", workers=2, environment=settings) as gateway:
+
+        def adapters_of(pids: list[int]) -> list[dict[str, Any]]:
+            processes = call(gateway, "/api/v1/mappings/status")["processes"]
+            return [one["mappings"][0] for one in processes if one["pid"] in pids]
+
+        def hang_up_until(done: Callable[[dict[str, Any]], bool]) -> None:
+            assert gateway.process is not None
+            gateway.process.send_signal(signal.SIGHUP)
+            deadline = time.monotonic() + 60
+            while len(found := adapters_of(workers)) != 2 or not all(map(done, found)):
+                assert time.monotonic() < deadline, found
+                time.sleep(0.1)
+
+        workers = gateway.worker_pids()
+        assert len(workers) == 2
+        file.write_text(text.format(2))
+        hang_up_until(lambda one: one["version"] == 2 and one["kept"] is None)
+        file.write_text("adapter: acme\nrules: nonsense\n")
+        hang_up_until(lambda one: one["version"] == 2 and one["kept"] is not None)
+        file.write_text(text.format(3))
+        hang_up_until(lambda one: one["version"] == 3 and one["kept"] is None)
+        assert gateway.worker_pids() == workers
+        assert gateway.stop() == 0
+        assert gateway.log.read_text().count('"event": "mappings are read again"') == 3
 
 
 def test_workers_end_with_their_supervisor_however_it_ended(tmp_path: Path) -> None:

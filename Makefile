@@ -26,7 +26,7 @@ run: $(VENV)/run.stamp ## install, then start the gateway with its embedded data
 demo: $(VENV)/run.stamp ## send samples to the running gateway: webhooks, statements, a course
 	$(BIN)/xapi-gateway demo $(RUN)
 
-test: check $(VENV)/chromium.stamp ## everything: check, then all tests on a real MongoDB and a real browser
+test: check $(VENV)/chromium.stamp $(VENV)/nginx.stamp ## everything: check, then all tests on real ones: MongoDB, browser, proxy
 	$(BIN)/pytest
 
 check: $(VENV)/test.stamp ## ruff, mypy, mapping lint and tests
@@ -74,4 +74,11 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 $(VENV)/chromium.stamp: $(BIN)/python
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 		|| { $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq chromium; }
+	@touch $@
+
+# The proxy of the production page; without a run level it is installed and not started as a service.
+$(VENV)/nginx.stamp: $(BIN)/python
+	@PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null \
+		|| { $(SUDO) apt-get update -qq \
+		&& $(SUDO) env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nginx; }
 	@touch $@

@@ -33,7 +33,7 @@ CASE: Model = {
         "Sends the payload as a request.",
         model={
             "sign": Key("value", "true or the name of a preset; false for no signature."),
-            "tamper": Key("boolean", "Changes the body after signing."),
+            "tamper": Key("boolean", "Changes what is signed after signing."),
             "late": Key("integer", "Seconds between signing and arrival."),
         },
     ),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError
+from adapters.identity import PEOPLE
 from adapters.mapping import Mapping
 from adapters.outcomes import Adapted, Event, Failed, Held, Lookups, Outcome, Skipped, Unmatched
+from adapters.privacy import MASKED
 from adapters.rules import Rule
 from adapters.statements import Maker
-from adapters.tracing import Trace, unread
+from adapters.tracing import SealedTrace, Trace, unread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +65,33 @@ def _renamed(outcome: dict[str, Any]) -> dict[str, Any]:
     return {"event_kind" if name == "kind" else name: value for name, value in outcome.items()}
 
 
-def explain(mapping: Mapping, event: Event, lookups: Lookups, *, delivery: str | None = None) -> Explanation:
-    """Map an event with a copy of the mapping that records; the outcome is the same as that of `adapt`."""
+def explain(
+    mapping: Mapping,
+    event: Event,
+    lookups: Lookups,
+    *,
+    delivery: str | None = None,
+    sealed: bool = False,
+) -> Explanation:
+    """Map an event with a copy of the mapping that records; the outcome is the same as that of `adapt`.
+
+    With `sealed`, what only identities may see is masked.
+    """
     traced = mapping.traced()
     trace = Trace()
     scope = traced.scope(event, lookups)
     scope.trace = trace
-    scope.private.trace = trace
+    public = traced.scope(event, lookups)
+    public.private = public
+    if scope.private is not scope:
+        scope.private.trace = SealedTrace(trace, public) if sealed else trace
     outcome = traced.run(scope, Maker(traced.origin, traced.namespace, delivery=delivery))
     if traced.event_plan.event_id is not None:
         _quietly(traced.event_plan.event_id, scope)
     read = trace.read_in(event.body) | trace.read_in(scope.private.body)
     return Explanation(
         event_id=event.event_id,
-        outcome=outcome,
+        outcome=_masked(outcome, traced, public) if sealed and isinstance(outcome, Held) else outcome,
         rules=tuple(_tried(traced, scope, outcome)),
         fields=tuple(
             Field(
@@ -89,6 +106,18 @@ def explain(mapping: Mapping, event: Event, lookups: Lookups, *, delivery: str |
         ),
         unread=tuple(unread(event.body, read)),
     )
+
+
+def _masked(outcome: Held, mapping: Mapping, public: Scope) -> Held:
+    """Whom an event waits for, as everybody may see it."""
+    seen: set[tuple[str, str]] = set()
+    for identity in mapping.identities:
+        with suppress(EvaluationError):
+            seen.update(identity.candidates(public))
+    if outcome.set != PEOPLE:
+        return outcome
+    missing = tuple((kind, value if (kind, value) in seen else MASKED) for kind, value in outcome.missing)
+    return replace(outcome, missing=missing)
 
 
 def _quietly(closure: Any, scope: Any) -> None:

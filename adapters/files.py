@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.instances import Instance
@@ -12,6 +13,23 @@ from adapters.mapping import Mapping
 from adapters.yaml_source import MAX_BYTES
 
 TEST_SUFFIX = ".test.yaml"
+_MOST_KEPT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A mapping and everything that was read for it: as long as that is the same, so is the mapping."""
+
+    text: str
+    included: dict[str, str | None]
+    mapping: Mapping
+
+    def is_of(self, text: str, read: Callable[[str], str | None]) -> bool:
+        return self.text == text and all(read(file) == was for file, was in self.included.items())
+
+
+# Compiling takes some thirty milliseconds a file, reading next to nothing.
+_compiled: dict[tuple[Path, str, str], _Compiled] = {}
 
 
 def reader(folder: Path) -> Callable[[str], str | None]:
@@ -39,9 +57,27 @@ def mapping_paths(folder: Path) -> list[Path]:
 
 
 def load_file(path: Path, *, root: Path | None = None, instance: Instance | None = None) -> Mapping:
-    """Load one mapping; includes are looked up below `root`, which is the file's folder when not given."""
-    folder = root if root is not None else path.parent
-    return load_mapping(read_text(path), _shown(path, folder), files=reader(folder), instance=instance)
+    """Load one mapping; includes are looked up below `root`, which is the file's folder when not given.
+
+    What was loaded before is compiled again only if one of its files holds something else now.
+    """
+    folder = (root if root is not None else path.parent).resolve()
+    text, name, read = read_text(path), _shown(path, folder), reader(folder)
+    key = (folder, name, instance.text() if instance is not None else "")
+    known = _compiled.get(key)
+    if known is not None and known.is_of(text, read):
+        return known.mapping
+    included: dict[str, str | None] = {}
+
+    def noted(file: str) -> str | None:
+        included[file] = found = read(file)
+        return found
+
+    mapping = load_mapping(text, name, files=noted, instance=instance)
+    if len(_compiled) >= _MOST_KEPT:
+        _compiled.clear()
+    _compiled[key] = _Compiled(text, dict(included), mapping)  # explaining it may read its files again
+    return mapping
 
 
 def read_text(path: Path) -> str:

@@ -54,7 +54,8 @@ CODES: dict[str, Code] = {
     "E102": Code(
         "an unknown name",
         "Only `body`, `item`, `vars`, `identity` and the other names of the reference exist; variables "
-        "are `vars.x`.",
+        "are `vars.x`. What an identity or a look-up uses is computed before directories are asked: see the "
+        "reference, *What is computed when*.",
     ),
     "E104": Code(
         "an unknown function", "Functions of `receive:` exist only there, and rules never see a secret."
@@ -114,6 +115,9 @@ CODES: dict[str, Code] = {
     ),
     "E314": Code(
         "keys from somewhere else", "`jwks_url` is a fixed https address, never built from a request."
+    ),
+    "E315": Code(
+        "a signature over itself", "What is signed cannot hold its signature: name the signed parts."
     ),
     "W120": Code(
         "an operator left of a pipe", "The pipe takes everything to its left. Parentheses make that visible."

@@ -8,7 +8,7 @@ from functools import cache
 
 from adapters import fetch_back
 from adapters.event_loader import EventLoader
-from adapters.expressions.environment import CompileError, Env
+from adapters.expressions.environment import CompileError
 from adapters.grammar import MAPPING
 from adapters.instances import INSTANCE, Instance
 from adapters.lints import Lint, MappingError
@@ -22,6 +22,7 @@ from adapters.rules import RuleIndex
 from adapters.sharing import gather
 from adapters.shorthand import Shorthand
 from adapters.statements import Origin
+from adapters.variables import later_variables
 from adapters.vocabulary import SHIPPED, Vocabulary
 from adapters.yaml_source import MapNode, read_yaml
 
@@ -87,22 +88,25 @@ class _Loader:
         self.shared = loading.shared
 
     def load(self, name: str, traced: Callable[[], Mapping]) -> Mapping:
-        rules = None
+        rules = receiver = None
         event_plan = None
         lookups, privacy = LookupLoader(self.loading), PrivacyLoader(self.loading)
         adapter = self.block.text("adapter") or name
         try:
             receiver, event_plan = EventLoader(self.loading).receive()
+            self.loading.define_early()
             identities = lookups.identities()
             directories = lookups.directories()
             recalls = lookups.recalls()
-            env = self.variables(
+            env = later_variables(
+                self.block.get("let"),
+                self.templates,
                 replace(
-                    self.env,
+                    self.loading.env,
                     identities=agents(identities),
                     directories=directories[1],
                     recalls={recall.name: recall.value for recall in recalls},
-                )
+                ),
             )
             rules = RuleLoader(
                 env,
@@ -129,7 +133,7 @@ class _Loader:
             source=self.loading.source,
             receiver=receiver,
             event_plan=event_plan,
-            privacy=privacy.privacy(),
+            privacy=privacy.privacy(receiver.secret_paths if receiver is not None else ()),
             identities=tuple(identities.values()),
             directories=directories[0],
             remembers=lookups.remembers(),
@@ -148,11 +152,6 @@ class _Loader:
             fragments_used=frozenset(self.loading.collected.fragments_used),
             traced=traced,
             shadow=self.block.flag("shadow", default=False),
-        )
-
-    def variables(self, env: Env) -> Env:
-        return RuleLoader(env, self.templates, self.shorthand(), {}, self.origin("")).variables(
-            self.block.get("let"), env
         )
 
     def vocabulary(self) -> Vocabulary:

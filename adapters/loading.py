@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from adapters.expressions.environment import MAPPING_NAMES, Closure, Collected, Env
@@ -14,12 +13,14 @@ from adapters.lints import Lint
 from adapters.model import Block, seconds
 from adapters.sharing import Shared
 from adapters.templates import Templates
+from adapters.variables import early_variables, limited
 from adapters.yaml_source import MapNode, Node, ScalarNode, plain
 
 Files = Callable[[str], str | None]
 
 EVENT_NAMES = frozenset({"body", "headers", "index", "item", "query"})
-PERSON_NAMES = EVENT_NAMES | {"event_id", "received_at", "source"}
+PERSON_NAMES = EVENT_NAMES | {"event_id", "received_at", "source", "vars"}
+ASKING_NAMES = PERSON_NAMES | {"fetched"}
 
 
 class Loading:
@@ -88,7 +89,11 @@ class Loading:
 
     def event_env(self, names: frozenset[str]) -> Env:
         """The environment of what is computed before rules run."""
-        return replace(self.env, names=names & self.env.names)
+        return limited(self.env, names)
+
+    def define_early(self) -> None:
+        """Let everything compiled from now on use the variables that are made of the event alone."""
+        self.env = early_variables(self.block.get("let"), self.templates, self.env)
 
     def condition(self, one: Block, env: Env) -> Closure | None:
         when = one.get("when")

@@ -10,7 +10,7 @@ from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
 from adapters.identity import Identity, Undecided
 from adapters.lints import suggest
-from adapters.loading import PERSON_NAMES, Loading, span
+from adapters.loading import ASKING_NAMES, Loading, span
 from adapters.model import Block
 from adapters.remember import DEFAULT_TTL, Recall, Remember
 from adapters.resolving import DirectoryEntry
@@ -24,11 +24,10 @@ class LookupLoader:
     def __init__(self, loading: Loading) -> None:
         self.loading = loading
         self.block = loading.block
-        self.env = loading.env
         self.templates = loading.templates
 
     def identities(self) -> dict[str, Identity]:
-        env = self.loading.event_env(PERSON_NAMES | {"fetched"})
+        env = self.event_env()
         own = self.loading.source.get("home_page", "")
         found: dict[str, Identity] = {}
         block = self.block.block("identity")
@@ -62,13 +61,14 @@ class LookupLoader:
                 own_home_page=own,
                 unresolved=one.text("unresolved", "pseudonym"),  # type: ignore[arg-type]
                 place=one.place(),
-                slot=self.env.slot(),
+                slot=self.loading.env.slot(),
                 hold_for=span(one, "hold_for"),
                 learn=one.flag("learn", default=False),
             )
         return found
 
     def directories(self) -> tuple[tuple[DirectoryEntry, ...], dict[str, Closure]]:
+        env = self.event_env()
         block = self.block.block("directory")
         entries: list[DirectoryEntry] = []
         closures: dict[str, Closure] = {}
@@ -77,7 +77,8 @@ class LookupLoader:
             key = one.get("key")
             if one.node is None or key is None:
                 continue
-            entry = DirectoryEntry(name=name, set=one.text("set"), key=self.templates.template(key, self.env))
+            closure = named(f"directory.{name}.key", self.templates.template(key, env), env)
+            entry = DirectoryEntry(name=name, set=one.text("set"), key=closure)
             entries.append(entry)
             closures[name] = _entry(
                 entry, one.text("on_missing", "absent"), one.place(), span(one, "hold_for")
@@ -85,7 +86,7 @@ class LookupLoader:
         return tuple(entries), closures
 
     def remembers(self) -> tuple[Remember, ...]:
-        env = self.facts_env()
+        env = self.event_env()
         found: list[Remember] = []
         for node in self.block.listed("remember"):
             one = Block(node)
@@ -100,13 +101,13 @@ class LookupLoader:
                 at=self.loading.moment(one, env),
                 ttl=span(one, "ttl") or DEFAULT_TTL,
                 place=one.place(),
-                timezone=self.env.timezone,
+                timezone=self.loading.env.timezone,
             )
             found.append(remember)
         return tuple(found)
 
     def recalls(self) -> tuple[Recall, ...]:
-        env = self.facts_env()
+        env = self.event_env()
         block = self.block.block("recall")
         known = {Block(node).text("set") for node in self.block.listed("remember")}
         found: list[Recall] = []
@@ -122,17 +123,17 @@ class LookupLoader:
                 name=name,
                 set=chosen.text,
                 when=self.loading.condition(one, env),
-                key=self.templates.template(key, env),
+                key=named(f"remembered.{name}.key", self.templates.template(key, env), env),
                 at=self.loading.moment(one, env),
                 defer=span(one, "defer") or 0,
-                timezone=self.env.timezone,
+                timezone=self.loading.env.timezone,
             )
             found.append(recall)
         return tuple(found)
 
-    def facts_env(self) -> Env:
-        """Facts are about the event alone: they are computed before anything else is known."""
-        return self.loading.event_env(PERSON_NAMES | {"fetched"})
+    def event_env(self) -> Env:
+        """What is asked is computed from the event alone, before anything is looked up."""
+        return self.loading.event_env(ASKING_NAMES)
 
 
 def agents(identities: dict[str, Identity]) -> dict[str, Closure]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters.adapting import run
 from adapters.expressions.environment import Branch, Read
@@ -38,6 +38,9 @@ from adapters.rules import Rule, RuleIndex
 from adapters.splitting import EventPlan, split
 from adapters.statements import Maker, Origin
 from adapters.yaml_source import MapNode
+
+if TYPE_CHECKING:
+    from adapters.explain import Explanation
 
 NOBODY = Lookups(pseudonym_key=b"")
 
@@ -189,19 +192,21 @@ class Mapping:
         shown = self.privacy.fetched_from_rules(kept, key)
         return replace(event, fetched=shown, whole_fetched=kept)
 
-    def wanted(self, event: Event) -> Wanted:
+    def wanted(self, event: Event, key: bytes = b"") -> Wanted:
         """What the directory should be asked before `adapt`; what cannot be computed is left out."""
-        return wanted(self, self.scope(event, NOBODY))
+        return wanted(self, self.scope(event, Lookups(pseudonym_key=key)))
 
-    def facts(self, event: Event) -> tuple[list[Fact], list[Lint]]:
+    def facts(self, event: Event, key: bytes = b"") -> tuple[list[Fact], list[Lint]]:
         """What later events may need of this one, and what could not be remembered of it."""
-        return facts(self, self.scope(event, NOBODY)) if self.remembers else ([], [])
+        if not self.remembers:
+            return [], []
+        return facts(self, self.scope(event, Lookups(pseudonym_key=key)))
 
-    def asked(self, event: Event) -> tuple[Wanted, list[Fact], list[Lint]]:
+    def asked(self, event: Event, key: bytes = b"") -> tuple[Wanted, list[Fact], list[Lint]]:
         """`wanted` and `facts` at once, which costs less."""
         if not self.asks:
-            return NOTHING, *self.facts(event)
-        scope = self.scope(event, NOBODY)
+            return NOTHING, *self.facts(event, key)
+        scope = self.scope(event, Lookups(pseudonym_key=key))
         found = wanted(self, scope)
         if not self.remembers:
             return found, [], []
@@ -229,11 +234,13 @@ class Mapping:
         lint = place.lint(error.code, error.message, help=error.help)
         return Failed(problems=(lint,), rule=rule.name if rule is not None else None, index=index)
 
-    def explain(self, event: Event, lookups: Lookups, *, delivery: str | None = None) -> Any:
-        """Map one event again with everything recorded; see `adapters.explain.Explanation`."""
+    def explain(
+        self, event: Event, lookups: Lookups, *, delivery: str | None = None, sealed: bool = False
+    ) -> Explanation:
+        """Map one event again with everything recorded; `sealed` masks what only identities may see."""
         from adapters.explain import explain
 
-        return explain(self, event, lookups, delivery=delivery)
+        return explain(self, event, lookups, delivery=delivery, sealed=sealed)
 
     def _scope(self, payload: Any, headers: Pairs, query: Pairs, received_at: datetime | None) -> Scope:
         scope = Scope()

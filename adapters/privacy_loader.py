@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from adapters.lints import Lint
 from adapters.loading import Loading, span
 from adapters.model import Block
 from adapters.privacy import ACTIONS, Hidden, Privacy, hidden_path
+from adapters.receive.body_path import BodyPath
 from adapters.yaml_source import MapNode, ScalarNode
 
 _LEAST_KEPT, _MOST_KEPT = 5 * 86400, 36_500 * 86400  # seconds
@@ -19,15 +22,18 @@ class PrivacyLoader:
         self.block = loading.block
         self.env = loading.env
 
-    def privacy(self) -> Privacy:
+    def privacy(self, secret_paths: Iterable[BodyPath]) -> Privacy:
+        """The block, and that nobody sees the tokens and signatures of bodies."""
         block = self.block.block("privacy")
         store_raw = block.text("store_raw", "redacted")
         hidden = self.hidden()
         if store_raw == "keep" and hidden and "store_raw" in block:
             message = "store_raw: keep stores what is hidden below; only rules do not see it"
             self.loading.report(block.place("store_raw").lint("W317", message))
+        body = [one for one in hidden if one.root == "body"]
+        body += [Hidden(path.keys, "drop", kind=path.keys[-1]) for path in secret_paths]
         return Privacy(
-            hidden=tuple(one for one in hidden if one.root == "body"),
+            hidden=tuple(dict.fromkeys(body)),
             fetched=tuple(one for one in hidden if one.root == "fetched"),
             store_raw=store_raw,  # type: ignore[arg-type]
             raw_for=span(block, "raw_for"),

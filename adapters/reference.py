@@ -12,12 +12,13 @@ from typing import Any
 from adapters.case_model import CASE, EXPECT
 from adapters.expressions import parser
 from adapters.expressions.compiler import compile_expression
-from adapters.expressions.environment import NAMES, Collected, Env
+from adapters.expressions.environment import MAPPING_NAMES, NAMES, Collected, Env
 from adapters.expressions.parser import MAX_DEPTH, MAX_LENGTH
 from adapters.expressions.scope import MAX_OUTPUT, MAX_STEPS, Scope
 from adapters.functions.examples import EXAMPLES
 from adapters.functions.registry import FUNCTIONS, Function
 from adapters.grammar import MAPPING
+from adapters.loading import ASKING_NAMES, EVENT_NAMES, PERSON_NAMES
 from adapters.model import Key, Model
 from adapters.outcomes import Lookups
 from adapters.statements import MAX_STATEMENTS
@@ -73,6 +74,29 @@ In YAML, quote a text that contains `: `, ` #`, or an expression with commas or 
 """
 
 
+_STEPS = (
+    ("`receive.batch`", EVENT_NAMES - {"item", "index"}),
+    ("`receive.event_id`", EVENT_NAMES),
+    ("`fetch_back`", PERSON_NAMES),
+    ("`remember`, `recall`, `identity`, `directory`", ASKING_NAMES),
+    ("`rules`", MAPPING_NAMES),
+)
+_ORDER = """\
+### What is computed when
+
+Each step sees what the steps before it have found out:
+
+| step | sees |
+|---|---|"""
+_VARIABLES = """\
+
+A variable of `let:` is computed when it is first used, once for each event, and may use those before it.
+Before the rules it can be used where everything it is made of is there already, itself and by way of other
+variables and fragments; anywhere else it is an error that names what is missing. Identities see what
+`privacy:` reserves for them, by way of a variable too, while rules get the same variable without it.
+"""
+
+
 def page() -> str:
     """The whole page."""
     return "\n".join([_INTRODUCTION, *_expressions(), *_functions(), *_keys(), *_limits()]) + "\n"
@@ -91,7 +115,10 @@ def _expressions() -> Iterator[str]:
     yield "\n### Names\n"
     yield "| name | holds |\n|---|---|"
     yield from (f"| `{name}` | {meaning} |" for name, meaning in NAMES.items())
-    yield ""
+    yield "\n" + _ORDER
+    for step, seen in _STEPS:
+        yield f"| {step} | {', '.join(f'`{name}`' for name in NAMES if name in seen)} |"
+    yield _VARIABLES
 
 
 def _functions() -> Iterator[str]:

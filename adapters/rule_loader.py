@@ -1,4 +1,4 @@
-"""`let:` and `rules:` to compiled rules."""
+"""`rules:` to compiled rules."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 from adapters.canonical import Canonical
 from adapters.expressions.compiler import parse_at
-from adapters.expressions.environment import Collected, CompileError, Env, Variable
-from adapters.expressions.inline import straightened
+from adapters.expressions.environment import Collected, CompileError, Env
 from adapters.expressions.scope import Scope
 from adapters.expressions.syntax import constant_path
 from adapters.expressions.values import EvaluationError, describe
-from adapters.fragments import merged, origin_of
+from adapters.fragments import merged
 from adapters.grammar import STATEMENT, STATEMENT_CONTROL
 from adapters.model import Block
 from adapters.privacy import Hidden, Hiding
@@ -21,8 +20,8 @@ from adapters.rules import Match, Rule, glob
 from adapters.shapes import ShapeChecker
 from adapters.shorthand import Shorthand
 from adapters.statements import Loop, Origin, StatementPlan, field_places
-from adapters.template_closures import named
 from adapters.templates import Templates
+from adapters.variables import variables
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
 
 
@@ -65,28 +64,8 @@ class RuleLoader:
             self.env.report(lint)
         return rules
 
-    def variables(self, node: Node | None, env: Env) -> Env:
-        """The environment with the variables of a `let:`; each may use those before it."""
-        if not isinstance(node, MapNode):
-            return env
-        for name, value in node.items.items():
-            if not name.isidentifier():
-                message = f"{name!r} cannot be the name of a variable"
-                env.report(node.keys[name].place.lint("E111", message))
-                continue
-            if name in env.variables:
-                env.report(node.keys[name].place.lint("E114", f"vars.{name} is already defined"))
-                continue
-            inner = replace(env, locals={})
-            origin = origin_of(value, inner)
-            built = self.templates.template(value, inner)
-            closure = named(f"vars.{name}", built if env.tracing else straightened(built), env)
-            variable = Variable(env.slot(), closure, origin, value, inner)
-            env = replace(env, variables={**env.variables, name: variable})
-        return env
-
     def rule(self, block: Block) -> Rule:
-        env = self.variables(block.get("let"), self.env)
+        env = variables(block.get("let"), self.templates, self.env)
         when = block.get("when")
         assert block.node is not None
         return Rule(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -19,6 +19,7 @@ from adapters.expressions.scope import Scope
 from adapters.functions.receiver import raw
 from adapters.mapping import Mapping
 from adapters.outcomes import Request
+from adapters.receive.body_path import EVERY, BodyPath
 from adapters.receive.checks import AnyOf, Basic, Check, OAuth2Client, Signed, Token, each_check
 from adapters.receive.incoming import incoming
 from adapters.receive.jwt import HMAC_ALGORITHMS, Jwt
@@ -27,15 +28,12 @@ from adapters.receive.known import Client, Known
 from adapters.receive.public_key import PublicKeySigned
 from adapters.receive.secrets import SharedSecret, key_bytes
 from adapters.receive.signature import SignatureSpec, TimestampSpec
+from adapters.sample_bodies import CannotSign, decoded, with_value
 from adapters.sample_keys import KEY_ID, PrivateKey, sample_key, sample_key_set
 from adapters.sample_keys import sample_secret as sample_secret
 
 _LIFETIME = 300  # seconds that a token made here is valid
 _NEEDS_KEY = "this vendor signs with a private key; give one whose public half the mapping trusts"
-
-
-class CannotSign(Exception):
-    """The mapping's checks cannot be satisfied from here; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +54,7 @@ class Signer:
         if self.key is not None:
             return self.key
         if not self.samples:
-            raise CannotSign(
-                "this vendor signs with a private key; give one whose public half the mapping trusts"
-            )
+            raise CannotSign(_NEEDS_KEY)
         return sample_key(algorithm)
 
 
@@ -73,17 +69,6 @@ def sample_known(mapping: Mapping) -> Known:
     clients = [check for check in checks if isinstance(check, OAuth2Client)]
     client = Client(key=clients[0].clients[0], scopes=frozenset({clients[0].scope})) if clients else None
     return Known(key_sets=key_sets, client=client)
-
-
-def encoded(mapping: Mapping, payload: Any) -> bytes:
-    """A payload as the body that the mapping's `decode:` reads: a form where it wants one, else JSON."""
-    decoder = mapping.receiver.decoder if mapping.receiver is not None else None
-    if decoder is None or decoder.kind not in ("form", "form_json") or not isinstance(payload, dict):
-        return json.dumps(payload, ensure_ascii=False).encode()
-    fields = dict(payload)
-    if decoder.kind == "form_json" and decoder.field in fields:
-        fields[decoder.field] = json.dumps(fields[decoder.field], ensure_ascii=False)
-    return urlencode(fields, doseq=True).encode()
 
 
 def unsigned(mapping: Mapping, body: bytes, url: str, now: datetime) -> Request:
@@ -117,9 +102,18 @@ def sign(
     if missing:
         raise CannotSign(f"secret {missing[0]} is not set")
     signer = Signer(secrets=secrets, now=now, key=key, key_id=key_id, samples=samples)
-    for check in mapping.receiver.checks:
+    # What goes into the body comes first, because others sign that body.
+    for check in sorted(mapping.receiver.checks, key=lambda one: not _in_body(one)):
         request = _signed(request, check, mapping, signer)
     return request
+
+
+def _in_body(check: Check) -> bool:
+    if isinstance(check, AnyOf):
+        return _in_body(check.checks[0])
+    if isinstance(check, Jwt):
+        return check.place == "body_path"
+    return isinstance(check, Token) and check.body is not None
 
 
 def _signed(request: Request, check: Check, mapping: Mapping, signer: Signer) -> Request:
@@ -127,12 +121,12 @@ def _signed(request: Request, check: Check, mapping: Mapping, signer: Signer) ->
     if isinstance(check, AnyOf):
         return _signed(request, check.checks[0], mapping, signer)
     if isinstance(check, Token):
-        return _placed(request, check.prefix + _value(check.secrets, scope, signer), check)
+        return _placed(request, check.prefix + _value(check.secrets, scope, signer), check, mapping)
     if isinstance(check, Basic):
         pair = f"{check.username}:{_value(check.passwords, scope, signer)}"
         return _with_header(request, "authorization", "Basic " + base64.b64encode(pair.encode()).decode())
     if isinstance(check, Jwt):
-        return _with_token(request, check, scope, signer)
+        return _with_token(request, check, scope, signer, mapping)
     if isinstance(check, (Signed, PublicKeySigned)):
         return _with_signature(request, check, mapping, signer)
     if isinstance(check, OAuth2Client) and not signer.samples:
@@ -157,17 +151,18 @@ def _with_signature(
 ) -> Request:
     written: str | None = None
     if check.timestamp is not None:
-        request, written = _with_time(request, check.timestamp, signer.now)
+        request, written = _with_time(request, check.timestamp, signer.now, mapping)
     for name in check.message_headers[-1:]:
         if not any(known == name for known, _ in request.headers):
             request = _with_header(request, name, hashlib.sha256(request.body).hexdigest()[:32])
-    scope = incoming(request, None, signer.secrets, mapping.secrets, signer.now).scope
+    body = decoded(request, mapping) if check.message_parts else None
+    scope = incoming(request, body, signer.secrets, mapping.secrets, signer.now).scope
     scope.timestamp = written
     if isinstance(check, PublicKeySigned):
-        return _with_private_key(request, check, scope, written, signer)
+        return _with_private_key(request, check, scope, written, signer, mapping)
     secret = _value(check.secrets, scope, signer).removeprefix(check.secret_prefix)
     scope.secret = secret
-    message = request.body if check.message is None else raw(check.message(scope) or "")
+    message = _message(request, check, scope)
     if check.method == "digest":
         signature = hashlib.new(check.algorithm, message, usedforsecurity=False).digest()
     else:
@@ -175,22 +170,37 @@ def _with_signature(
         if key is None:
             raise CannotSign(f"the secret is not {check.secret_encoding}")
         signature = hmac.digest(key, message, check.algorithm)
-    return _placed(request, _carried(check.signature, check.timestamp, signature, written), check.signature)
+    carried = _carried(check.signature, check.timestamp, signature, written)
+    return _placed(request, carried, check.signature, mapping)
 
 
 def _with_private_key(
-    request: Request, check: PublicKeySigned, scope: Scope, written: str | None, signer: Signer
+    request: Request,
+    check: PublicKeySigned,
+    scope: Scope,
+    written: str | None,
+    signer: Signer,
+    mapping: Mapping,
 ) -> Request:
     if signer.key is None:
-        raise CannotSign(
-            "this vendor signs with a private key; give one whose public half the mapping trusts"
-        )
+        raise CannotSign(_NEEDS_KEY)
     algorithm = SIGNING_ALGORITHMS[check.algorithm]
-    message = request.body if check.message is None else raw(check.message(scope) or "")
+    message = _message(request, check, scope)
     if check.key_id_headers and signer.key_id is not None:
         request = _with_header(request, check.key_id_headers[0], signer.key_id)
     signature = signed_with(signer.key, algorithm, message)
-    return _placed(request, _carried(check.signature, check.timestamp, signature, written), check.signature)
+    carried = _carried(check.signature, check.timestamp, signature, written)
+    return _placed(request, carried, check.signature, mapping)
+
+
+def _message(request: Request, check: Signed | PublicKeySigned, scope: Scope) -> bytes:
+    """What the vendor signs."""
+    if check.message is None:
+        return request.body
+    built = check.message(scope)
+    if built is None or isinstance(built, (bool, float, list, dict)):
+        raise CannotSign("a part of what is signed is missing in the payload, or is no text")
+    return raw(str(built))
 
 
 def signed_with(key: PrivateKey, algorithm: Algorithm, message: bytes) -> bytes:
@@ -212,13 +222,15 @@ def signed_with(key: PrivateKey, algorithm: Algorithm, message: bytes) -> bytes:
     return key.sign(message)
 
 
-def _with_time(request: Request, spec: TimestampSpec, now: datetime) -> tuple[Request, str]:
-    if spec.body is not None:
-        raise CannotSign("the time is in the body; put it there")
+def _with_time(request: Request, spec: TimestampSpec, now: datetime, mapping: Mapping) -> tuple[Request, str]:
     seconds = now.timestamp()
     written = now.isoformat() if spec.unit == "iso8601" else str(int(seconds))
     if spec.unit == "ms":
         written = str(int(seconds * 1000))
+    if spec.body is not None:
+        (before,) = spec.body.values(decoded(request, mapping))
+        value = int(written) if isinstance(before, int) and written.isdecimal() else written
+        return with_value(request, spec.body, value, mapping), written
     return (_with_header(request, spec.headers[0], written) if spec.headers else request), written
 
 
@@ -243,7 +255,7 @@ def _carried(
 # -- tokens
 
 
-def _with_token(request: Request, check: Jwt, scope: Scope, signer: Signer) -> Request:
+def _with_token(request: Request, check: Jwt, scope: Scope, signer: Signer, mapping: Mapping) -> Request:
     if check.place == "body":
         try:
             claims = json.loads(request.body)
@@ -262,15 +274,11 @@ def _with_token(request: Request, check: Jwt, scope: Scope, signer: Signer) -> R
         return _with_header(request, "authorization", f"Bearer {token}")
     if check.place == "header":
         return _with_header(request, check.where, check.prefix + token)
-    try:
-        body = json.loads(request.body)
-        name, star, more = check.where.partition("[*]")
-        if "." in name or more:
-            raise CannotSign("the tokens are deep in the body; put them there")
-        body[name] = [token] if star else token
-    except (ValueError, TypeError):
-        raise CannotSign("the payload takes the token in, so it must be a JSON object") from None
-    return replace(request, body=json.dumps(body, ensure_ascii=False).encode())
+    assert check.path is not None
+    path, tokens = check.path, token
+    if path.steps[-1] is EVERY:  # a list of tokens, of which samples hold none
+        path, tokens = BodyPath(path.written, path.steps[:-1]), [token]  # type: ignore[assignment]
+    return with_value(request, path, tokens, mapping)
 
 
 def _token(claims: Any, check: Jwt, scope: Scope, signer: Signer) -> str:
@@ -296,17 +304,17 @@ def _base64url(octets: bytes) -> str:
     return base64.urlsafe_b64encode(octets).decode().rstrip("=")
 
 
-def _placed(request: Request, value: str, where: Any) -> Request:
+def _placed(request: Request, value: str, where: SignatureSpec | Token, mapping: Mapping) -> Request:
     """Put a signature or token where the vendor would."""
-    headers = getattr(where, "headers", None) or ([where.header] if getattr(where, "header", None) else [])
-    if headers:
-        return _with_header(request, headers[0], value)
+    header = where.header if isinstance(where, Token) else next(iter(where.headers), None)
+    if header is not None:
+        return _with_header(request, header, value)
     if where.query is not None:
         mark = "&" if "?" in request.url else "?"
         url = f"{request.url}{mark}{quote(where.query)}={quote(value, safe='')}"
         return replace(request, url=url, query=(*request.query, (where.query, value)))
     if where.body is not None:
-        raise CannotSign("the signature is in the body; put it there")
+        return with_value(request, where.body, value, mapping)
     return replace(request, url=f"{request.url.rstrip('/')}/{quote(value, safe='')}")
 
 

@@ -85,7 +85,7 @@ def traced_leaf(closure: Closure, node: ScalarNode, env: Env) -> Closure:
     def traced(scope: Scope) -> Any:
         value = closure(scope)
         if scope.trace is not None:
-            scope.trace.write(node.text, node.place, value)
+            scope.trace.write(node.text, node.place, value, closure)
         return value
 
     return traced

@@ -17,7 +17,8 @@ from adapters.lints import Lint, MappingError
 from adapters.mapping import Mapping
 from adapters.model import Block, check
 from adapters.outcomes import Accepted, Adapted, Event, Lookups, Outcome, Received
-from adapters.signing import CannotSign, encoded, sample_known, sample_secret, sign, unsigned
+from adapters.sample_bodies import CannotSign, encoded, tampered
+from adapters.signing import sample_known, sample_secret, sign, unsigned
 from adapters.yaml_source import ListNode, MapNode, Place, ScalarNode, plain, read_yaml
 
 RECEIVED_AT = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -145,7 +146,7 @@ class _Case:
         else:
             request = sign(request, self.mapping, sample_secret, now, samples=True)
         if settings.flag("tamper", default=False):
-            request = replace(request, body=request.body + b" ")
+            request = tampered(request, self.mapping)
         later = datetime.fromtimestamp(now.timestamp() + settings.integer("late", 0), UTC)
         return self.mapping.receive(request, sample_secret, later, known)
 

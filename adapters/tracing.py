@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from adapters.expressions.environment import Closure
+from adapters.expressions.scope import Scope
+from adapters.expressions.values import EvaluationError
+from adapters.privacy import MASKED
 from adapters.yaml_source import Place
 
 PayloadKeys: TypeAlias = tuple[str | int, ...]
@@ -62,8 +66,8 @@ class Trace:
         """Every element of a list was visited."""
         self.read.update((id(items), index) for index in range(len(items)))
 
-    def write(self, expression: str, place: Place, value: Any) -> None:
-        """A leaf of a template was evaluated."""
+    def write(self, expression: str, place: Place, value: Any, closure: Closure) -> None:
+        """A leaf of a template was evaluated by this closure."""
         path = ".".join(self.path)
         self.written.append(Written(path=path, expression=expression, place=place, value=value))
 
@@ -84,6 +88,25 @@ class Trace:
             if not self._collect(inner, (*path, key), found):
                 found.update((*path, key, *below) for below in _all_below(inner))
         return stepped
+
+
+class SealedTrace(Trace):
+    """What is recorded of expressions that see what only identities may: their values are shown only where
+    everybody else would get the same. `public` is a scope as rules see it.
+    """
+
+    def __init__(self, trace: Trace, public: Scope) -> None:
+        super().__init__()
+        self.written, self.read = trace.written, trace.read
+        self.looked_up, self.reached = trace.looked_up, trace.reached
+        self.public = public
+
+    def write(self, expression: str, place: Place, value: Any, closure: Closure) -> None:
+        try:
+            shown = value if value is None or closure(self.public) == value else MASKED
+        except EvaluationError:
+            shown = MASKED
+        super().write(expression, place, shown, closure)
 
 
 def unread(payload: Any, read: set[PayloadKeys]) -> list[str]:

@@ -163,7 +163,11 @@ def make_runner(app: web.Application, settings: Settings) -> web.AppRunner:
 
     return Runner(
         app,
-        Manners(head_timeout=settings.limits.head_timeout, headers=headers),
+        Manners(
+            head_timeout=settings.limits.head_timeout,
+            answer_timeout=settings.limits.answer_timeout,
+            headers=headers,
+        ),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=settings.server.shutdown_grace or 0.01,  # to aiohttp, 0 is for ever

@@ -167,7 +167,7 @@ def table(first: str) -> list[list[str]]:
 def test_the_limits_are_the_defaults() -> None:
     defaults: Any = yaml_source.parse(config_file().read_text(encoding="utf-8")).value
     rows = table("option")
-    assert len(rows) == 8
+    assert len(rows) == 9
     for option, default, _ in rows:
         section, key = option.split(".")
         assert str(defaults[section][key]) == default, option

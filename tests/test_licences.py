@@ -20,6 +20,10 @@ _NAMES = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
+# Its metadata says nothing; its licence file and the head of the axe-core within do.
+_SAID_WITHIN = {
+    "axe-playwright-python": ("MIT AND MPL-2.0", "MIT License", "Mozilla Public\n * License, v. 2.0")
+}
 
 
 def pinned() -> list[str]:
@@ -29,6 +33,8 @@ def pinned() -> list[str]:
 
 def licence(package: str) -> str:
     """As the package itself says, in the words of SPDX."""
+    if package in _SAID_WITHIN:
+        return _SAID_WITHIN[package][0]
     metadata = importlib.metadata.metadata(package).json
     classifiers = [
         text.rpartition(" :: ")[2] for text in metadata.get("classifier", []) if text.startswith("License ::")
@@ -50,6 +56,14 @@ own, under the SSPL; it is a separate program, and is installed with the extra `
 |---|---|
 {rows}
 """
+
+
+def test_what_packages_say_only_within_is_what_they_say() -> None:
+    for package, (_, *sentences) in _SAID_WITHIN.items():
+        files = [path for path in importlib.metadata.files(package) or [] if path.suffix in ("", ".js")]
+        texts = [path.read_text() for path in files if path.name != "RECORD"]
+        for sentence in sentences:
+            assert any(sentence in text for text in texts), (package, sentence)
 
 
 def test_the_page_lists_every_pinned_package() -> None:

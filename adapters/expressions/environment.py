@@ -88,7 +88,7 @@ class Collected:
 class Variable:
     """A `let`: its closure, the slot its value is kept in, the payload path it stands for, if any.
 
-    `node` is how it is written, `env` the environment it is written in.
+    `node` is how it is written, `env` the environment it is written in, `needs` the names it is made of.
     """
 
     slot: int
@@ -96,6 +96,7 @@ class Variable:
     origin: PayloadPath | None = None
     node: Node | None = None
     env: Env | None = None
+    needs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +109,17 @@ class Local:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Env:
-    """The environment of one expression; `with_locals` and friends derive environments of inner ones."""
+    """The environment of one expression; `with_locals` and friends derive environments of inner ones.
+
+    `later` are variables that are not there yet, with the names they need.
+    """
 
     collected: Collected
     names: frozenset[str] = MAPPING_NAMES
     receiving: bool = False
     locals: Mapping[str, Local] = field(default_factory=dict)
     variables: Mapping[str, Variable] = field(default_factory=dict)
+    later: Mapping[str, frozenset[str]] = field(default_factory=dict)
     identities: Mapping[str, Closure] = field(default_factory=dict)
     directories: Mapping[str, Closure] = field(default_factory=dict)
     recalls: Mapping[str, Closure] = field(default_factory=dict)

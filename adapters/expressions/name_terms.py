@@ -153,6 +153,14 @@ def _member_path(compiler: Compiler, expression: Step) -> Closure:
 
 
 def _variable(compiler: Compiler, name: str, expression: Expression) -> Closure:
+    if name in compiler.env.later:
+        needs = ", ".join(sorted(compiler.env.later[name]))
+        raise compiler.error(
+            "E102",
+            f"vars.{name} is not there yet: it uses {needs}",
+            expression,
+            help="here a variable can be used that is made of the event alone",
+        )
     if name not in compiler.env.variables:
         known = sorted(compiler.env.variables)
         hint = None if known else "there is no `let:` before this place"

@@ -93,6 +93,13 @@ def children(expression: Expression) -> Iterator[Expression]:
             yield from (part for part in value if isinstance(part, Term))  # type: ignore[misc]
 
 
+def terms(expression: Expression) -> Iterator[Expression]:
+    """An expression and all its parts, at any depth."""
+    yield expression
+    for child in children(expression):
+        yield from terms(child)
+
+
 def constant_path(expression: Expression) -> tuple[str, tuple[str | int, ...]] | None:
     """`body.a[0]['b']` as ("body", ("a", 0, "b")); None for anything that is not a path of constants."""
     keys: list[str | int] = []

@@ -12,12 +12,13 @@ import re2
 from adapters.expressions.environment import Closure, Env
 from adapters.expressions.values import EvaluationError
 from adapters.functions.times import instant
-from adapters.lints import suggest
+from adapters.lints import Lint, suggest
 from adapters.model import Block, check, seconds
-from adapters.receive.checks import AnyOf, Basic, Check, OAuth2Client, Signed, Token, Unchecked
+from adapters.receive.body_path import WANTED, BodyPath, body_path
+from adapters.receive.checks import AnyOf, Basic, Check, OAuth2Client, Parts, Signed, Token, Unchecked
 from adapters.receive.grammar import METHODS, ROTATED, UNDERSTOOD
 from adapters.receive.presets import NEEDS, missing, over, presets
-from adapters.receive.references import headers_in, names_in
+from adapters.receive.references import body_parts_in, headers_in, names_in
 from adapters.receive.secrets import SharedSecret
 from adapters.receive.signature import SignatureSpec, TimestampSpec
 from adapters.templates import Templates
@@ -31,12 +32,15 @@ _OPTIONS.log_errors = False
 
 @dataclass(slots=True)
 class Found:
-    """What loading checks gathers beside them: what is signed besides the body, whether the body is read."""
+    """What loading checks gathers beside them: what is signed besides the body, whether the body is read,
+    and what there is to say where only parts of it are signed.
+    """
 
     signs_headers: set[str] = field(default_factory=set)
     signed_only: bool = True
     reads_body: bool = False
     claims_are_body: bool = False
+    signed_in_part: list[Lint] = field(default_factory=list)
 
 
 class CheckLoader:
@@ -173,7 +177,7 @@ class CheckLoader:
 
     def signed(self, method: str, block: Block, preset: str | None) -> Check | None:
         signature = self.signature(block.block("signature"))
-        message, names, timestamp = self.signed_parts(block)
+        message, names, timestamp = self.signed_parts(block, signature)
         if method == "digest" and "secret" not in names and message is not None:
             self.report(message, "E311", "message of a digest must contain ${ secret }")
         algorithm = block.text("algorithm", "sha256")
@@ -189,34 +193,57 @@ class CheckLoader:
             secret_encoding=block.text("secret_encoding", "utf8"),
             message=self.message(message, with_secret=method == "digest" or "secret" in names),
             message_headers=tuple(sorted(headers_in(message))) if message is not None else (),
+            message_parts=self.parts_of(message),
             signature=signature,
             timestamp=timestamp,
             preset=preset,
         )
 
-    def signed_parts(self, block: Block) -> tuple[ScalarNode | None, set[str], TimestampSpec | None]:
+    def parts_of(self, message: ScalarNode | None) -> Parts:
+        """The parts of the body in a message that has not all of it."""
+        if message is None or "raw_body" in names_in(message):
+            return ()
+        return body_parts_in(message)
+
+    def signed_parts(
+        self, block: Block, signature: SignatureSpec | None
+    ) -> tuple[ScalarNode | None, set[str], TimestampSpec | None]:
         """The message, the names it uses, and the timestamp; told off where one is not covered."""
         message = block.scalar("message")
         names = names_in(message) if message is not None else {"raw_body"}
         timestamp = self.timestamp(block.block("timestamp")) if "timestamp" in block else None
+        parts = self.parts_of(message)
+        if parts:
+            self.found.reads_body = True
         if timestamp is not None and "timestamp" not in names:
-            signed_with_body = timestamp.body is not None and "raw_body" in names
-            if not signed_with_body:
+            path = timestamp.body.steps if timestamp.body is not None else None
+            signed_with_body = "raw_body" in names or any(path[: len(part)] == part for part in parts if path)
+            if path is None or not signed_with_body:
                 lint = block.place("timestamp").lint("E310", "timestamp is checked but not part of message")
                 self.env.report(lint)
         if "timestamp" in names and timestamp is None:
             self.report(block, "E112", "message uses timestamp: say where it is under `timestamp`")
         if "raw_body" not in names:
-            self.env.report(
-                block.place("message").lint("W314", "the body is not part of message, so it is not signed")
-            )
+            what = "the body is not part of message, so it is not signed"
+            if parts and () not in parts:
+                what = "the rest of the body is not part of message, so it is not signed"
+            lint = block.place("message").lint("W314", what)
+            if not parts:
+                self.env.report(lint)
+            elif () not in parts:
+                self.found.signed_in_part.append(lint)
+        if ("raw_body" in names or () in parts) and signature is not None and signature.body is not None:
+            message_text = "a signature in the body cannot cover all of it; `message` says what it covers"
+            help = "such as message: ${ body.MSG }"
+            self.report(block.get("signature"), "E315", message_text, help=help)
         self.found.signs_headers |= headers_in(message) if message is not None else set()
         return message, names, timestamp
 
     def message(self, node: ScalarNode | None, *, with_secret: bool) -> Closure | None:
         if node is None:
             return None
-        names = {"headers", "query", "raw_body", "timestamp", "url"} | ({"secret"} if with_secret else set())
+        names = {"body", "headers", "query", "raw_body", "timestamp", "url"}
+        names |= {"secret"} if with_secret else set()
         return self.templates.template(node, replace(self.env, names=frozenset(names)))
 
     def signature(self, block: Block) -> SignatureSpec | None:
@@ -238,12 +265,13 @@ class CheckLoader:
                 reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
                 self.report(node, "E108", f"not a usable pattern: {reason}")
                 return None
-        if places == ["body"]:
-            self.found.reads_body = True
+        path = self.one_place(block) if places == ["body"] else None
+        if places == ["body"] and path is None:
+            return None
         return SignatureSpec(
             headers=tuple(name.lower() for name in block.texts("header")),
             query=block.text("query") or None,
-            body=block.text("body") or None,
+            body=path,
             prefix=block.text("prefix"),
             pattern=pattern,
             split=block.text("split") or None,
@@ -259,12 +287,13 @@ class CheckLoader:
             self.report(block, "E111", "a timestamp is in one of header, from, body")
             return None
         tolerance = block.scalar("tolerance")
-        if "body" in block:
-            self.found.reads_body = True
+        path = self.one_place(block) if "body" in block else None
+        if "body" in block and path is None:
+            return None
         return TimestampSpec(
             headers=tuple(name.lower() for name in block.texts("header")),
             from_signature="from" in block,
-            body=block.text("body") or None,
+            body=path,
             unit=block.text("unit", "s"),
             tolerance=seconds(tolerance) if tolerance is not None else 0,
         )
@@ -275,13 +304,33 @@ class CheckLoader:
         if len(places) != 1:
             self.report(block, "E111", "a token is in one of header, query, body, path")
             return None
-        if places == ["body"]:
-            self.found.reads_body = True
+        path = self.body_path(block.text("body"), block.get("body")) if places == ["body"] else None
+        if places == ["body"] and path is None:
+            return None
         return Token(
             secrets=self.secrets(block, "secret"),
             header=block.text("header").lower() or None,
             query=block.text("query") or None,
-            body=block.text("body") or None,
+            body=path,
             prefix=block.text("prefix"),
             preset=preset,
         )
+
+    # -- places in the body
+
+    def body_path(self, written: str, node: Node | None) -> BodyPath | None:
+        """A path in the body, which has to be decoded before it is verified then."""
+        self.found.reads_body = True
+        path = body_path(written)
+        if path is None:
+            self.report(node, "E111", f"{WANTED} is wanted, got {written[:80]!r}")
+        return path
+
+    def one_place(self, block: Block) -> BodyPath | None:
+        """The path under `body` of what is sent once."""
+        node = block.get("body")
+        path = self.body_path(block.text("body"), node)
+        if path is not None and path.many:
+            self.report(node, "E111", f"[*] is for tokens; one place is wanted, got {path.written!r}")
+            return None
+        return path

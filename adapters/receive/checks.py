@@ -7,17 +7,20 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from adapters.expressions.environment import Closure
-from adapters.expressions.values import EvaluationError
+from adapters.expressions.values import EvaluationError, text
 from adapters.functions.receiver import raw
 from adapters.outcomes import Verified
+from adapters.receive.body_path import BodyPath
 from adapters.receive.incoming import Incoming
 from adapters.receive.known import KeysWanted
 from adapters.receive.secrets import SharedSecret, key_bytes, usable
-from adapters.receive.signature import Mismatch, SignatureSpec, TimestampSpec, once
+from adapters.receive.signature import Mismatch, SignatureSpec, TimestampSpec, once, texts_at
+
+Parts: TypeAlias = tuple[tuple[str | int, ...], ...]
 
 
 class Check(Protocol):
@@ -49,8 +52,10 @@ def built_message(message: Closure | None, signature: SignatureSpec, sent: Incom
         raise Mismatch(f"the message cannot be built: {error.message}") from None
     finally:
         sent.scope.url = url
+    if isinstance(built, int) and not isinstance(built, bool):
+        built = text(built)
     if not isinstance(built, str):
-        raise Mismatch("a part of the signed message is missing")
+        raise Mismatch("a part of the signed message is missing or not a text")
     return raw(built)
 
 
@@ -77,7 +82,10 @@ def sent_signatures(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
-    """`hmac` and `digest`: a signature over a message made of the request."""
+    """`hmac` and `digest`: a signature over a message made of the request.
+
+    `message_parts` are the parts of the decoded body that are in it, where the raw body is not.
+    """
 
     method: str
     algorithm: str
@@ -86,6 +94,7 @@ class Signed:
     secret_encoding: str
     message: Closure | None
     message_headers: tuple[str, ...]
+    message_parts: Parts = ()
     signature: SignatureSpec
     timestamp: TimestampSpec | None
     preset: str | None = None
@@ -119,23 +128,31 @@ class Signed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """`token`: a shared secret sent along."""
+    """`token`: a shared secret sent along; where every item of the body has one, all must be right."""
 
     secrets: tuple[SharedSecret, ...]
     header: str | None
     query: str | None
-    body: str | None
+    body: BodyPath | None
     prefix: str
     preset: str | None = None
 
     def verify(self, sent: Incoming) -> Verified:
-        found = self._value(sent)
+        secrets = list(usable(self.secrets, sent))
+        if self.body is None:
+            index = self._matching(self._value(sent), secrets)
+        else:
+            # The oldest secret that is still in use is the one to know about.
+            index = max(self._matching(found, secrets) for found in set(texts_at(self.body, sent)))
+        return Verified(method="token", key_index=index, preset=self.preset)
+
+    def _matching(self, found: str, secrets: list[tuple[int, str]]) -> int:
         if not found.startswith(self.prefix):
             raise Mismatch("the token does not have its prefix")
         token = found[len(self.prefix) :]
-        for index, secret in usable(self.secrets, sent):
+        for index, secret in secrets:
             if _same(token, secret):
-                return Verified(method="token", key_index=index, preset=self.preset)
+                return index
         raise Mismatch("the token does not match")
 
     def _value(self, sent: Incoming) -> str:
@@ -143,9 +160,6 @@ class Token:
             return once(sent.headers.get(self.header, ()), f"header {self.header}")
         if self.query is not None:
             return once(sent.query.get(self.query, ()), f"query parameter {self.query}")
-        if self.body is not None:
-            found = sent.in_body(self.body)
-            return once(() if found is None else (found,), f"body {self.body}")
         return urlsplit(sent.request.url).path.rpartition("/")[2]
 
 

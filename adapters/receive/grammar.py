@@ -12,7 +12,7 @@ ENCODINGS = ("hex", "base64", "base64url")
 SIGNATURE: Model = {
     "header": Key("texts", "Header that carries the signature; the first of several names that is sent."),
     "query": Key("text", "Query parameter that carries the signature."),
-    "body": Key("text", "Dotted path in the body that carries the signature."),
+    "body": Key("text", "Path in the body that carries the signature, such as HMAC or meta.signature."),
     "prefix": Key("text", "Text before the signature; values without it are passed over."),
     "pattern": Key("text", "RE2 pattern whose group `sig` is the signature."),
     "split": Key("text", "Separates several signatures in one value."),
@@ -25,7 +25,7 @@ SIGNATURE: Model = {
 TIMESTAMP: Model = {
     "header": Key("texts", "Header that carries the time; the first of several names that is sent."),
     "from": Key("choice", "Where else the time is: in the signature (format kv).", choices=("signature",)),
-    "body": Key("text", "Dotted path in the body that carries the time."),
+    "body": Key("text", "Path in the body that carries the time."),
     "unit": Key("choice", "s, ms or iso8601; s when not given.", choices=("s", "ms", "iso8601")),
     "tolerance": Key("duration", "How far the time may be from now, either way.", required=True),
 }
@@ -41,7 +41,7 @@ _SECRET: Model = {
 HMAC: Model = {
     **_SECRET,
     "algorithm": Key("choice", "sha256 when not given.", choices=ALGORITHMS),
-    "message": Key("text", "What is signed; ${ raw_body } when not given."),
+    "message": Key("text", "What is signed, such as ${ body.MSG } of a form; ${ raw_body } when not given."),
     "signature": Key(
         "block", "Where the signature is and how it is written.", required=True, model=SIGNATURE
     ),
@@ -52,7 +52,7 @@ TOKEN: Model = {
     "secret": _SECRET["secret"],
     "header": Key("text", "Header that carries the token."),
     "query": Key("text", "Query parameter that carries the token."),
-    "body": Key("text", "Dotted path in the body that carries the token."),
+    "body": Key("text", "Path in the body that carries the token; with [*] every item must have it."),
     "path": Key("text", "The token is the last segment of the URL's path."),
     "prefix": Key("text", "Text before the token."),
 }

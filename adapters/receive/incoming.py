@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from adapters.expressions.scope import Scope
-from adapters.expressions.values import step
 from adapters.outcomes import Pairs, Request
 from adapters.receive.known import Known
 
@@ -31,13 +30,6 @@ class Incoming:
     def header(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """All values of the first of some headers that was sent."""
         return next((self.headers[name] for name in names if name in self.headers), ())
-
-    def in_body(self, path: str) -> str | None:
-        """Text at a dotted path of the body."""
-        value = self.scope.body
-        for key in path.split("."):
-            value = step(value, key)
-        return value if isinstance(value, str) else None
 
 
 def incoming(

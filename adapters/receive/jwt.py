@@ -15,11 +15,12 @@ import jiter
 
 from adapters.expressions.environment import Closure
 from adapters.outcomes import Verified
+from adapters.receive.body_path import BodyPath
 from adapters.receive.incoming import Incoming
 from adapters.receive.keys import JWS_ALGORITHMS, KeySet, any_verifies
 from adapters.receive.known import KeysWanted
 from adapters.receive.secrets import SharedSecret, key_bytes, usable
-from adapters.receive.signature import Mismatch, decode, once
+from adapters.receive.signature import Mismatch, decode, once, texts_at
 
 MAX_TOKENS = 100
 MAX_TOKEN = 64 * 1024
@@ -70,11 +71,13 @@ def _object(piece: str, name: str) -> dict[str, Any]:
 class Jwt:
     """`jwt`: every token found must be signed by one of the keys and claim what is expected.
 
-    `place` and `where` say where tokens are; `claims` give the values allowed for each further claim.
+    `place`, and `where` for a header or `path` for the body, say where tokens are; `claims` give the values
+    allowed for each further claim.
     """
 
     place: Literal["bearer", "header", "body", "body_path"]
     where: str = ""
+    path: BodyPath | None = None
     prefix: str = ""
     algorithms: tuple[str, ...]
     jwks_url: str | None = None
@@ -105,7 +108,8 @@ class Jwt:
             quoted = len(written) > 1 and written[0] == written[-1] == '"'
             return [written[1:-1] if quoted else written]
         if self.place == "body_path":
-            return _at(sent.scope.body, self.where.split("."))
+            assert self.path is not None
+            return texts_at(self.path, sent)
         name = "authorization" if self.place == "bearer" else self.where
         value = once(sent.headers.get(name, ()), f"header {name}").strip()
         if self.place == "bearer":
@@ -200,16 +204,3 @@ def _allowed(found: Any, allowed: tuple[Closure, ...], sent: Incoming) -> bool:
         return False
     values = (one(sent.scope) for one in allowed)
     return any(type(found) is type(value) and found == value for value in values)
-
-
-def _at(value: Any, keys: list[str]) -> list[str]:
-    """Texts at a dotted path whose `[*]` stands for all elements of a list."""
-    found = [value]
-    for key in keys:
-        name, star, _ = key.partition("[*]")
-        found = [one.get(name) for one in found if isinstance(one, dict)]
-        if star:
-            found = [item for one in found if isinstance(one, list) for item in one]
-    if not all(isinstance(one, str) for one in found):
-        raise Mismatch("a token in the body is missing or not a text")
-    return found

@@ -26,6 +26,7 @@ _KEY_SOURCES = ("jwks_url", "jwks", "secret")
 def jwt(loader: CheckLoader, block: Block, preset: str | None) -> Check | None:
     """A `jwt` entry; None when it cannot be used."""
     place, where = _token_place(loader, block)
+    path = loader.body_path(where, block.get("from")) if place == "body_path" else None
     sources = [key for key in _KEY_SOURCES if key in block]
     if len(sources) != 1:
         loader.report(
@@ -54,11 +55,14 @@ def jwt(loader: CheckLoader, block: Block, preset: str | None) -> Check | None:
     url = _jwks_url(loader, block)
     if len(sources) != 1 or not algorithms or (keys is None and "jwks" in block):
         return None
+    if place == "body_path" and path is None:
+        return None
     templates, env = loader.templates, loader.env
     claims = block.get("claims")
     return Jwt(
         place=place,  # type: ignore[arg-type]
         where=where,
+        path=path,
         prefix=block.text("prefix"),
         algorithms=algorithms,
         jwks_url=url,
@@ -149,7 +153,7 @@ def _key_set(loader: CheckLoader, block: Block) -> KeySet | None:
 def public_key(loader: CheckLoader, block: Block, preset: str | None) -> Check | None:
     """A `public_key` entry; None when it cannot be used."""
     signature = loader.signature(block.block("signature"))
-    message, _, timestamp = loader.signed_parts(block)
+    message, _, timestamp = loader.signed_parts(block, signature)
     algorithm = SIGNING_ALGORITHMS[block.text("algorithm")]
     keys: list[VendorKey] = []
     for node in block.listed("keys"):
@@ -184,6 +188,7 @@ def public_key(loader: CheckLoader, block: Block, preset: str | None) -> Check |
         key_id_headers=tuple(name.lower() for name in block.texts("key_id")),
         message=loader.message(message, with_secret=False),
         message_headers=tuple(sorted(headers_in(message))) if message is not None else (),
+        message_parts=loader.parts_of(message),
         signature=signature,
         timestamp=timestamp,
         preset=preset,

@@ -10,9 +10,10 @@ from typing import Any
 from adapters.expressions.environment import Env
 from adapters.model import Block, octets, seconds
 from adapters.receive.check_loader import CheckLoader, Files, Found
-from adapters.receive.checks import Check
+from adapters.receive.checks import Basic, Check, OAuth2Client, Token
 from adapters.receive.decode import Decoder
 from adapters.receive.handshakes import Handshake
+from adapters.receive.jwt import Jwt
 from adapters.receive.policy import Policy, Rate
 from adapters.templates import Templates
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode, walk
@@ -55,6 +56,10 @@ class ReceiveLoader:
             if isinstance(node, MapNode)
         )
         found = self.verifying.found
+        if not any(isinstance(one, (Basic, Jwt, OAuth2Client, Token)) for one in checks):
+            # Whoever has to know a secret besides is not somebody who changed what is not signed.
+            for lint in found.signed_in_part:
+                self.env.report(lint)
         if any(not one.verify_first for one in handshakes):
             found.reads_body = True
         return Receiving(checks=checks, handshakes=handshakes, found=found)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from adapters.expressions.environment import Closure
 from adapters.outcomes import Verified
-from adapters.receive.checks import built_message, sent_signatures
+from adapters.receive.checks import Parts, built_message, sent_signatures
 from adapters.receive.incoming import Incoming
 from adapters.receive.keys import SIGNING_ALGORITHMS, NamedKey, any_verifies
 from adapters.receive.signature import Mismatch, SignatureSpec, TimestampSpec, once
@@ -30,6 +30,7 @@ class PublicKeySigned:
     key_id_headers: tuple[str, ...]
     message: Closure | None
     message_headers: tuple[str, ...]
+    message_parts: Parts = ()
     signature: SignatureSpec
     timestamp: TimestampSpec | None
     preset: str | None = None

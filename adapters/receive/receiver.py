@@ -10,13 +10,15 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 from adapters.outcomes import Accepted, Answered, Received, Refused, Request, Verified, Wanting
-from adapters.receive.checks import Check, OAuth2Client, each_check
+from adapters.receive.body_path import BodyPath
+from adapters.receive.checks import Check, OAuth2Client, Signed, Token, each_check
 from adapters.receive.decode import Decoder, Undecodable
 from adapters.receive.handshakes import Handshake
 from adapters.receive.incoming import Incoming, grouped, incoming
 from adapters.receive.jwt import Jwt
 from adapters.receive.known import KeysWanted, Known
 from adapters.receive.policy import Policy
+from adapters.receive.public_key import PublicKeySigned
 from adapters.receive.signature import Mismatch
 
 
@@ -51,6 +53,19 @@ class Receiver:
             for check in each_check(self.checks)
             if isinstance(check, Jwt) and check.jwks_url is not None
         )
+
+    @property
+    def secret_paths(self) -> tuple[BodyPath, ...]:
+        """Where bodies carry tokens and signatures, which nobody has to keep or see afterwards."""
+        found: list[BodyPath | None] = []
+        for check in each_check(self.checks):
+            if isinstance(check, Token):
+                found.append(check.body)
+            elif isinstance(check, Jwt):
+                found.append(check.path)
+            elif isinstance(check, (Signed, PublicKeySigned)):
+                found.append(check.signature.body)
+        return tuple(dict.fromkeys(path for path in found if path is not None))
 
     @property
     def takes_clients(self) -> bool:

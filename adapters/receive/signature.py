@@ -10,6 +10,7 @@ from typing import Any
 
 from adapters.expressions.values import EvaluationError
 from adapters.functions.times import instant
+from adapters.receive.body_path import BodyPath
 from adapters.receive.incoming import Incoming
 
 MAX_SIGNATURES = 16
@@ -25,7 +26,7 @@ class SignatureSpec:
 
     headers: tuple[str, ...] = ()
     query: str | None = None
-    body: str | None = None
+    body: BodyPath | None = None
     prefix: str = ""
     pattern: Any = None
     split: str | None = None
@@ -41,8 +42,9 @@ class SignatureSpec:
             return once(sent.header(self.headers), f"header {self.headers[0]}")
         if self.query is not None:
             return once(sent.query.get(self.query, ()), f"query parameter {self.query}")
-        found = sent.in_body(self.body or "")
-        return once(() if found is None else (found,), f"body {self.body}")
+        assert self.body is not None
+        (found,) = texts_at(self.body, sent)
+        return found
 
     def signatures(self, value: str) -> list[bytes]:
         """Every signature in the value, decoded; what is not well-formed is passed over."""
@@ -95,13 +97,21 @@ def once(values: tuple[str, ...], what: str) -> str:
     return values[0]
 
 
+def texts_at(path: BodyPath, sent: Incoming) -> list[str]:
+    """The texts at a path of the body, at least one; nothing else may stand there."""
+    found = path.values(sent.scope.body)
+    if not found or not all(isinstance(one, str) for one in found):
+        raise Mismatch(f"body {path.written} is missing or not a text")
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimestampSpec:
     """Where the signed time is, its unit, and how many seconds it may be off, either way."""
 
     headers: tuple[str, ...] = ()
     from_signature: bool = False
-    body: str | None = None
+    body: BodyPath | None = None
     unit: str = "s"
     tolerance: int
 
@@ -112,11 +122,10 @@ class TimestampSpec:
             return once(() if found is None else (found,), "the timestamp in the signature")
         if self.headers:
             return once(sent.header(self.headers), f"header {self.headers[0]}")
-        value: Any = sent.scope.body
-        for key in (self.body or "").split("."):
-            value = value.get(key) if isinstance(value, dict) else None
+        assert self.body is not None
+        (value,) = self.body.values(sent.scope.body)
         usable = isinstance(value, (str, int)) and not isinstance(value, bool)
-        return once((str(value),) if usable else (), f"body {self.body}")
+        return once((str(value),) if usable else (), f"body {self.body.written}")
 
     def check(self, written: str, sent: Incoming) -> None:
         """Refuse times too far from now; also times from the future. How far off it was is noted."""

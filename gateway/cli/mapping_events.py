@@ -32,9 +32,10 @@ from adapters.explain import Explanation, describe
 from adapters.files import load_file, mapping_paths, read_text
 from adapters.outcomes import Outcome, Pairs
 from adapters.receive.decode import Decoder, Undecodable
+from adapters.sample_bodies import CannotSign, encoded
 from adapters.sample_keys import PrivateKey
-from adapters.signing import CannotSign, encoded, unsigned
 from adapters.signing import sign as sign_request
+from adapters.signing import unsigned
 from gateway.cli.output import as_json_option, print_json
 from gateway.resources import mappings_dir
 from gateway.xapi.validation import check
@@ -337,14 +338,15 @@ def sign(
     data = f"@{payload}" if request.body == body else request.body.decode()
     command = ["curl", "-i", "-X", request.method, *headers, "--data-binary", data, request.url]
     if as_json:
-        print_json({"method": request.method, "url": request.url, "headers": dict(request.headers)})
+        told = {"method": request.method, "url": request.url, "headers": dict(request.headers)}
+        print_json({**told, "body": request.body.decode("utf-8", "replace")})
     else:
         click.echo(shlex.join(command))
 
 
 def _as_sent(mapping: Mapping, body: bytes) -> bytes:
-    """A payload of JSON as the vendor sends it: a form where the mapping decodes one."""
-    if mapping.receiver is None or mapping.receiver.decoder.kind not in ("form", "form_json"):
+    """A payload of JSON as the vendor sends it: a form or a push of Pub/Sub where the mapping decodes one."""
+    if mapping.receiver is None or mapping.receiver.decoder.kind in ("json", "jwt"):
         return body
     try:
         return encoded(mapping, json.loads(body))

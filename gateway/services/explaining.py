@@ -22,7 +22,8 @@ def explained(
     if isinstance(event, Skipped):
         outcome = {"kind": "skipped", "rule": event.rule, "reason": event.reason}
         return {"event_id": None, "outcome": outcome, "problems": []}
-    explanation = mapping.explain(event, lookups, delivery=delivery)
+    # Whoever brought the payload has seen it; what is stored is sealed for identities alone.
+    explanation = mapping.explain(event, lookups, delivery=delivery, sealed=delivery is not None)
     found: list[Problem] = []
     if isinstance(explanation.outcome, Adapted):
         found = validation.check_batch(explanation.outcome.statements, Version.V2)

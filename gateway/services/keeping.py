@@ -178,7 +178,7 @@ def _headers_of(check: Check) -> tuple[str, ...]:
 
 
 def _in_path(check: Check) -> bool:
-    return isinstance(check, Token) and check.header is check.query is check.body is None
+    return isinstance(check, Token) and not any((check.header, check.query, check.body))
 
 
 def _paths(mapping: Mapping) -> Iterator[tuple[str, tuple[Any, ...]]]:

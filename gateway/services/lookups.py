@@ -71,15 +71,17 @@ class Asking:
         mapping: AdapterMapping,
         events: Sequence[Taken],
         failed: Mapping[int, Outcome] | None = None,
+        *,
+        key: bytes,
     ) -> Asking:
-        """Pure: what the events of a delivery want to know and tell."""
+        """Pure: what the events of a delivery want to know and tell; `key` makes pseudonyms."""
         wanted: list[Wanted] = []
         facts: list[Sequence[Fact]] = []
         warnings: list[Sequence[Lint]] = []
         for index, event in enumerate(events):
             whole = isinstance(event, Event) and index not in (failed or ())
             want, told, lints = (
-                mapping.asked(event) if whole and isinstance(event, Event) else (NOTHING, [], [])
+                mapping.asked(event, key) if whole and isinstance(event, Event) else (NOTHING, [], [])
             )
             wanted.append(want)
             facts.append(told)

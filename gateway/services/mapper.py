@@ -201,14 +201,14 @@ class Mapper:
         events = events_of(mapping, delivery, self._keys, self._payloads.get(delivery.id))
         lookups = Lookups(pseudonym_key=self._keys.pseudonyms(epoch))
         if mapping.fetch_back is None:
-            asking = Asking.of(mapping, events)
+            asking = Asking.of(mapping, events, key=lookups.pseudonym_key)
             return _Begun(delivery=delivery, asking=asking, lookups=lookups, original=original)
         supply = Supply(mapping, delivery, self._keys, epoch=epoch, kept=kept)
         optional = mapping.fetch_back.optional and not self._connected(mapping, delivery)
         supplied = supply.supplied(events, fresh, optional=optional)
         return _Begun(
             delivery=delivery,
-            asking=Asking.of(mapping, supplied.events, supplied.failed),
+            asking=Asking.of(mapping, supplied.events, supplied.failed, key=lookups.pseudonym_key),
             lookups=lookups,
             original=original,
             missing=supplied.missing,
@@ -430,7 +430,7 @@ class Mapper:
         ]
         begun = _Begun(
             delivery=delivery,
-            asking=Asking.of(mapping, events),
+            asking=Asking.of(mapping, events, key=keys),
             lookups=Lookups(pseudonym_key=keys),
             original=None,
         )

@@ -151,6 +151,10 @@ class Registrations:
             raise NotFound(f"there is no registration with the id {registration_id}")
         return registration
 
+    async def count(self, course: UUID) -> int:
+        """How many learners are registered for a course; previews do not count."""
+        return await self._registrations.count(course)
+
     async def list(
         self,
         which: RegistrationFilter,

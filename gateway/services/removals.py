@@ -24,6 +24,8 @@ from gateway.store.transactions import Transaction, transact
 
 log = structlog.get_logger(__name__)
 
+# Registrations that are deleted before a request is answered; it takes a few seconds.
+DELETED_AT_ONCE = 500
 _CHUNK = 100
 _AT_ONCE = 4
 _LOOK_EVERY = 5.0  # seconds

@@ -19,7 +19,7 @@ from gateway.services.metrics import SHADOW_STATEMENTS
 from gateway.services.privacy import PrivacyKeys
 from gateway.services.replacing import differences
 from gateway.services.supplying import Answers, Supply
-from gateway.store.delivery_records import Delivery, Fetched, Outcome
+from gateway.store.delivery_records import Fetched, Outcome
 from gateway.store.shadows import MOST_SAMPLES, Shadows
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class Shadowing:
     ) -> None:
         """Count what the shadow says differently of a delivery. Never raises for what the shadow does."""
         try:
-            asking = _asking(shadow, adapting.delivery, fetched, keys)
+            asking = _asking(shadow, adapting, fetched, keys)
             found = (await adapting.resolver.find([asking]))[0] if shadow.asks else Found()
             counts, samples = _compared(adapting, asking, found, made)
         except Exception as error:  # whatever a mapping in trial does, the active one goes on
@@ -57,16 +57,17 @@ class Shadowing:
         await self._shadows.count(pair, counts, samples, self._clock())
 
 
-def _asking(shadow: AdapterMapping, delivery: Delivery, fetched: Fetched | None, keys: PrivacyKeys) -> Asking:
+def _asking(shadow: AdapterMapping, adapting: Adapting, fetched: Fetched | None, keys: PrivacyKeys) -> Asking:
     """What the shadow makes of a delivery; nothing is fetched for it that the active mapping did not want."""
+    delivery, key = adapting.delivery, adapting.lookups.pseudonym_key
     events = events_of(shadow, delivery, keys)
     if shadow.fetch_back is None:
-        return Asking.of(shadow, events)
+        return Asking.of(shadow, events, key=key)
     supply = Supply(
         shadow, replace(delivery, fetched=fetched or delivery.fetched), keys, epoch=delivery.epoch, kept=True
     )
     supplied = supply.supplied(events, Answers(), optional=shadow.fetch_back.optional)
-    return Asking.of(shadow, supplied.events, supplied.failed)
+    return Asking.of(shadow, supplied.events, supplied.failed, key=key)
 
 
 def _compared(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -10,7 +11,7 @@ from gateway.resources import config_file
 from gateway.settings import schema, sources
 from gateway.settings.model import Settings, SettingsError, SettingsProblem
 from gateway.settings.schema import Option
-from gateway.settings.sources import Given
+from gateway.settings.sources import Given, Layer
 
 
 def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
@@ -20,7 +21,7 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     `server.port`. Raises SettingsError with every problem of every source.
     """
     shipped = config_file()
-    layers = [sources.from_file(shipped, "default")]
+    layers = [_defaults(shipped)]
     if path is not None and _is_same_file(path, shipped):
         layers = [sources.from_file(path)]
     elif path is not None:
@@ -37,6 +38,12 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     if problems:
         raise SettingsError(tuple(problems))
     return settings
+
+
+@cache
+def _defaults(shipped: Path) -> Layer:
+    """Read once: the shipped file does not change while a process runs."""
+    return sources.from_file(shipped, "default")
 
 
 def _settings(given: Mapping[str, Given]) -> Settings:

@@ -104,6 +104,7 @@ class LimitsSettings:
     head_timeout: float
     body_timeout: float
     body_rate: int
+    answer_timeout: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ against the version in use.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,11 +37,13 @@ _REQUEST_LINE = 2048  # bytes kept of what a connection sent last, to know what 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
-    """How connections are treated: seconds that the head of a request may take, and the headers that an
-    answer at a path has even if the request could not be read.
+    """How connections are treated: seconds that the head of a request may take, seconds that a client may
+    take nothing of an answer, and the headers that an answer at a path has even if the request could not be
+    read.
     """
 
     head_timeout: float
+    answer_timeout: float
     headers: Callable[[str], Mapping[str, str]]
 
 
@@ -74,6 +77,15 @@ class _Connection(web.RequestHandler):
         self._lingering_time = 0.0  # `_read_on` does that
         self._begun = b""
         self._late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        # A client that does not read would hold its answer in memory as long as it likes. The kernel knows
+        # whether anything is taken, also of an answer that is small enough for its own buffers.
+        connection = transport.get_extra_info("socket")
+        if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            milliseconds = int(self._manners.answer_timeout * 1000)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     def data_received(self, data: bytes) -> None:
         if self._late is None and self._is_idle():

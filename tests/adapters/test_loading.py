@@ -251,6 +251,27 @@ def test_only_files_inside_the_folder_can_be_included(tmp_path: Path) -> None:
     assert [read(path) for path in ("../secret.yaml", "link.yaml", "nothing.yaml", ".")] == [None] * 4
 
 
+def test_a_file_is_compiled_again_when_it_or_what_it_includes_has_changed(tmp_path: Path) -> None:
+    main, part = tmp_path / "sample.yaml", tmp_path / "_part.yaml"
+    whole = "include: [_part.yaml]\n" + mapping_text("      verb: joined\n      object: { id: x:y }\n")
+    main.write_text(whole)
+    part.write_text("tables: { words: { a: b } }")
+    first = load_file(main)
+    assert load_file(main) is first
+    part.write_text("tables: { words: { a: c } }")
+    first.traced()
+    second = load_file(main)
+    assert second.revision != first.revision
+    main.write_text(whole.replace("joined", "left"))
+    third = load_file(main)
+    assert third.revision not in (first.revision, second.revision)
+    part.unlink()
+    with pytest.raises(MappingError):
+        load_file(main)
+    part.write_text("tables: { words: { a: c } }")
+    assert load_file(main) is third
+
+
 def test_a_folder_is_loaded_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     good = mapping_text("      verb: joined\n      object: { id: x:y }\n")
     (tmp_path / "one.yaml").write_text(good)

@@ -10,7 +10,8 @@ from adapters import Event, Failed, MappingError, load_mapping
 from adapters.explain import describe
 from adapters.files import load_file, mapping_paths, reader
 from adapters.linting import lint
-from adapters.signing import CannotSign, sample_secret, sign, unsigned
+from adapters.sample_bodies import CannotSign
+from adapters.signing import sample_secret, sign, unsigned
 from adapters.testing import CaseResult, run_tests
 from tests.adapters.support import LOOKUPS, NOW, mapping_text, simple
 

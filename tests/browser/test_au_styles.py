@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.conftest import Site
+from tests.browser.site import Site
 from tests.cmi5.samples import au_xml, structure_xml, zipped
 from tests.web.au import LEARNER, ZIP
 

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Site
+from tests.browser.site import Site
 from tests.cmi5.samples import au_xml, structure_xml
 from tests.web.au import LEARNER, ZIP
 

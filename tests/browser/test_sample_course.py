@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from gateway.cmi5.vocabulary import word
 from gateway.demo import build_course
 from gateway.store.statements import Selection
-from tests.browser.conftest import Site
+from tests.browser.site import Site
 from tests.web.au import LEARNER, ZIP
 
 pytestmark = pytest.mark.browser

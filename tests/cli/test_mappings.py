@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import hmac
 import json
 import shlex
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import jsonschema
 import pytest
@@ -320,6 +322,21 @@ def test_sign_prints_a_command_the_vendor_could_have_sent(folder: Path) -> None:
     assert any(word.startswith("x-hub-signature-256: sha256=") for word in words)
     missing = run("sign", "sample.yaml", "p.json", "--url", url)
     assert (missing.exit_code, missing.output) == (1, "Error: secret SAMPLE_SECRET is not set\n")
+
+
+def test_sign_puts_tokens_and_signatures_into_the_body(folder: Path) -> None:
+    (folder / "p.json").write_text(json.dumps({"MSG": '{"a": "b c"}', "HMAC": "of the sample"}))
+    url, secrets = (
+        "https://g.example.org/hooks/qualtrics",
+        {"QUALTRICS_TOKEN": "t", "QUALTRICS_SHARED_KEY": "k"},
+    )
+    words = shlex.split(run("sign", "qualtrics", "p.json", "--url", url, **secrets).output)
+    body = words[words.index("--data-binary") + 1]
+    signature = hmac.new(b"k", b'{"a": "b c"}', "sha512").hexdigest()
+    assert parse_qs(body) == {"MSG": ['{"a": "b c"}'], "HMAC": [signature]}
+    assert words[-1] == f"{url}?token=t"
+    told = json.loads(run("sign", "qualtrics", "p.json", "--url", url, "--json", **secrets).output)
+    assert told["body"] == body
 
 
 def test_wrong_usage_has_its_own_status(folder: Path) -> None:

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from prometheus_client import REGISTRY
@@ -12,6 +15,7 @@ from structlog.testing import capture_logs
 
 from gateway.xapi.versions import Version
 from tests.gateway import VERSION_HEADER, Gateway
+from tests.waiting import until
 from tests.web.test_xapi_hostile import head
 from tests.xapi.examples import minimal
 
@@ -167,6 +171,34 @@ async def test_a_body_that_drips_is_given_up(serve: Serve) -> None:
         assert (status, headers[VERSION_HEADER.lower()]) == (408, "2.0.0")
         assert "less than 1048576 bytes a second" in body["error"]["message"]
         writer.close()
+
+
+async def test_a_client_that_takes_nothing_of_its_answer_is_let_go(serve: Serve) -> None:
+    async with serve(limits__answer_timeout="1s") as gateway:
+        document = {"activityId": "http://example.org/a", "profileId": "large"}
+        large = b"x" * (12 << 20)  # more than any buffer on the way holds
+        assert (await gateway.lrs.put("/activities/profile", document, data=large)).status == 204
+        with socket.create_connection((gateway.host, gateway.port)) as client:
+            address = client.getsockname()[1]
+            credentials = f"Authorization: {gateway.lrs.headers['Authorization']}"
+            query = urlencode(document)
+            client.sendall(
+                head(f"GET /xapi/activities/profile?{query}", credentials, f"{VERSION_HEADER}: 2.0.0")
+            )
+
+            async def gone() -> bool:
+                return (gateway.port, address) not in connections()
+
+            assert (gateway.port, address) in connections()
+            await until(gone)
+        assert (await gateway.lrs.get("/activities/profile", document)).body == large
+
+
+def connections() -> set[tuple[int, int]]:
+    """Local and remote port of every established connection of this machine."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ports = [[int(end.rpartition(":")[2], 16) for end in row[1:3]] for row in rows if row[3] == "01"]
+    return {(local, remote) for local, remote in ports}
 
 
 @pytest.mark.parametrize("path", ["/xapi/statements", "/api/v1/courses"])

@@ -78,9 +78,14 @@ async def test_what_is_hidden_is_not_in_the_database_whether_it_is_mapped_or_wai
         shown = await gateway.lrs.at(gateway.url + "/api/v1").get(f"/deliveries/{delivery.id}")
         assert shown.status == 200
         assert b"canary" not in shown.body.lower()
+        api = gateway.lrs.at(gateway.url + "/api/v1")
+        explained = await api.post("/mappings/acme/explain", body={"delivery": str(delivery.id)})
+        assert explained.status == 200, explained.body
+        assert b"canary" not in explained.body.lower()
+        assert b"identity.learner.email" in explained.body
         # The identity is still there for whoever has the key: the person can become known later.
         entry = {"kind": "email", "value": CANARIES["mail"], "account": "S-1"}
-        await gateway.lrs.at(gateway.url + "/api/v1").post("/directory", body={"entries": [entry]})
+        await api.post("/directory", body={"entries": [entry]})
         if policy == "hold":
             await one(gateway, State.DONE)
             (statement,) = (await gateway.lrs.get("/statements")).json()["statements"]

@@ -20,6 +20,7 @@ from gateway.services.course_views import (
 from gateway.services.courses import stored_overrides
 from gateway.services.launches import LaunchRequest
 from gateway.services.registrations import Enrolment, check_learner
+from gateway.services.removals import DELETED_AT_ONCE
 from gateway.services.services import Services
 from gateway.store.courses import CourseVersion, StoredCourse
 from gateway.web.api.access import cmi5
@@ -28,9 +29,6 @@ from gateway.web.api.bodies import OVERRIDES, limit_of, path_id, read_fields, re
 from gateway.web.api.paging import cursor_at, page_of, place_of
 from gateway.web.api.uploads import spooled_file, uploaded_file
 from gateway.web.origins import addresses
-
-# Registrations that are deleted before a request is answered; it takes a few seconds.
-_DELETED_AT_ONCE = 500
 
 
 async def create(request: web.Request) -> web.Response:
@@ -102,7 +100,7 @@ async def delete(request: web.Request) -> web.Response:
     force = query.flag("force")
     query.finish()
     course_id = path_id(request, "course", "course")
-    gone = await services.removals.delete_course(course_id, force=force, at_once=_DELETED_AT_ONCE)
+    gone = await services.removals.delete_course(course_id, force=force, at_once=DELETED_AT_ONCE)
     return web.Response(status=204 if gone else 202)
 
 

@@ -18,6 +18,7 @@ from gateway.settings import Settings
 from gateway.web.console import (
     connect,
     course_actions,
+    course_settings,
     courses,
     credentials,
     deliveries,
@@ -25,6 +26,7 @@ from gateway.web.console import (
     leaders,
     people,
     playground,
+    registration_settings,
     registrations,
     sign_in,
     statements,
@@ -53,6 +55,8 @@ def _table(settings: Settings) -> int:
     return courses.LARGEST_TABLE
 
 
+_REGISTRATION = "/registrations/{registration}"
+
 ROUTES: Sequence[Route] = (
     Route("GET", "/", Right.HOME, home.show),
     Route("GET", "/leaders", Right.HOME, leaders.show),
@@ -76,10 +80,21 @@ ROUTES: Sequence[Route] = (
     Route("POST", "/courses/{course}/enrol", Right.RUN_COURSES, course_actions.enrol),
     Route("POST", "/courses/{course}/enrolments", Right.RUN_COURSES, course_actions.enrol_table, _table),
     Route("POST", "/courses/{course}/preview", Right.RUN_COURSES, course_actions.preview),
-    Route("GET", "/registrations/{registration}", Right.READ_COURSES, registrations.show),
-    Route("POST", "/registrations/{registration}/links", Right.RUN_COURSES, registrations.link),
-    Route("POST", "/registrations/{registration}/withdraw", Right.RUN_COURSES, registrations.withdraw),
-    Route("POST", "/registrations/{registration}/waive", Right.RUN_COURSES, registrations.waive),
+    Route("POST", "/courses/{course}/describe", Right.RUN_COURSES, course_settings.describe),
+    Route("POST", "/courses/{course}/overrides", Right.RUN_COURSES, course_settings.override),
+    Route("POST", "/courses/{course}/select", Right.RUN_COURSES, course_settings.select),
+    Route("GET", "/courses/{course}/delete", Right.RUN_COURSES, course_settings.removal),
+    Route("POST", "/courses/{course}/delete", Right.RUN_COURSES, course_settings.remove),
+    Route("GET", _REGISTRATION, Right.READ_COURSES, registrations.show),
+    Route("POST", f"{_REGISTRATION}/links", Right.RUN_COURSES, registrations.link),
+    Route("POST", f"{_REGISTRATION}/withdraw", Right.RUN_COURSES, registrations.withdraw),
+    Route("POST", f"{_REGISTRATION}/waive", Right.RUN_COURSES, registrations.waive),
+    Route("POST", f"{_REGISTRATION}/describe", Right.RUN_COURSES, registration_settings.describe),
+    Route("POST", f"{_REGISTRATION}/overrides", Right.RUN_COURSES, registration_settings.override),
+    Route("POST", f"{_REGISTRATION}/preferences", Right.RUN_COURSES, registration_settings.prefer),
+    Route("POST", f"{_REGISTRATION}/reset", Right.RUN_COURSES, registration_settings.reset),
+    Route("GET", f"{_REGISTRATION}/delete", Right.RUN_COURSES, registration_settings.removal),
+    Route("POST", f"{_REGISTRATION}/delete", Right.RUN_COURSES, registration_settings.remove),
     Route("GET", "/sessions/{session}", Right.READ_COURSES, registrations.session),
     Route("POST", "/sessions/{session}/abandon", Right.RUN_COURSES, registrations.abandon),
     Route("GET", "/credentials", Right.READ_CREDENTIALS, credentials.index),

@@ -12,6 +12,7 @@ from gateway.errors import Invalid, Problem
 from gateway.services.registrations import Enrolment, check_learner
 from gateway.web.api.bodies import path_id
 from gateway.web.console.courses import find_title, listed, shown, title_of
+from gateway.web.console.launch_settings import read_tags
 from gateway.web.console.visits import Visit
 from gateway.web.origins import addresses
 from gateway.xapi.datatypes import is_iri
@@ -54,10 +55,12 @@ async def enrol(visit: Visit) -> web.Response:
         if not ids:
             form.wrong("id", "is missing; reload the page")
         form.finish()
-        enrolment = Enrolment(course=course, actor=actor, id=ids[0], overrides=Overrides())
+        enrolment = Enrolment(
+            course=course, actor=actor, id=ids[0], overrides=Overrides(), tags=tuple(read_tags(form))
+        )
         registration, _ = await visit.services.registrations.create(enrolment)
     except Invalid as error:
-        given = {name: form.text(name) for name in ("homePage", "account", "name")}
+        given = {name: form.text(name) for name in ("homePage", "account", "name", "tags")}
         return await shown(visit, status=400, refused=error, given=given)
     return visit.to(f"/registrations/{registration.id}", said="enrolled")
 

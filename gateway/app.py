@@ -11,10 +11,11 @@ import structlog
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.keys import ACCESS, PEOPLE, RELOADING, SERVICES, SESSIONS, SETTINGS, TOKENS
+from gateway.keys import ACCESS, PEOPLE, PROVIDER, RELOADING, SERVICES, SESSIONS, SETTINGS, TOKENS
 from gateway.services.access import Access
 from gateway.services.addresses import public_url as public_url
 from gateway.services.clock import utc_now
+from gateway.services.identity_provider import IdentityProvider
 from gateway.services.mappings import Mappings
 from gateway.services.people import People
 from gateway.services.reloading import Reloading
@@ -80,8 +81,16 @@ def people_of(settings: Settings, default: Store) -> People:
         stores=settings.stores.names,
         lifetime=dt.timedelta(seconds=settings.console.session_lifetime),
         idle=dt.timedelta(seconds=settings.console.idle_timeout),
+        passwords=settings.console.passwords,
         clock=utc_now,
     )
+
+
+def provider_of(settings: Settings, default: Store) -> IdentityProvider | None:
+    """The identity provider of the console, if the settings name one."""
+    if settings.oidc.issuer is None:
+        return None
+    return IdentityProvider(settings.oidc, HttpFetcher(), default.sign_ins, clock=utc_now)
 
 
 def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Application:
@@ -106,6 +115,7 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
         clock=utc_now,
     )
     app[PEOPLE] = people_of(settings, default)
+    app[PROVIDER] = provider_of(settings, default)
     app[TOKENS] = TokenIssuer(app[ACCESS], default.tokens, clock=utc_now)
     cors = Cors(settings.cors.allow_origins)
     base = settings.server.base_path
@@ -224,3 +234,5 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
         with contextlib.suppress(asyncio.CancelledError):
             await task
         await access.note_use()
+        if (provider := app[PROVIDER]) is not None:
+            await provider.close()

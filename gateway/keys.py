@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from gateway.services.access import Access
+from gateway.services.identity_provider import IdentityProvider
 from gateway.services.people import People
 from gateway.services.reloading import Reloading
 from gateway.services.services import Services
@@ -18,6 +19,7 @@ SETTINGS = web.AppKey("settings", Settings)
 ACCESS = web.AppKey("access", Access)
 RELOADING = web.AppKey("reloading", Reloading)
 PEOPLE = web.AppKey("people", People)
+PROVIDER: web.AppKey[IdentityProvider | None] = web.AppKey("provider")
 TOKENS = web.AppKey("tokens", TokenIssuer)
 SESSIONS = web.AppKey("sessions", SessionFinder)
 SERVICES: web.AppKey[Mapping[str, Services]] = web.AppKey("services", Mapping)

@@ -35,7 +35,7 @@ def test_the_commands_do_what_the_page_says(mongo_uri: str) -> None:
     commands = re.findall(r"^\$ xapi-gateway (people .*)$", PAGE, re.MULTILINE)
     try:
         answers = [run(*shlex.split(command)) for command in commands]
-        created, listed, reset, disabled, enabled = answers
+        created, listed, reset, disabled, enabled, changed, out = answers
         assert "/admin/welcome/" in created["link"]
         assert created["link"] != reset["link"]
         assert [(one["login"], one["roles"], one["password"]) for one in listed] == [
@@ -43,6 +43,14 @@ def test_the_commands_do_what_the_page_says(mongo_uri: str) -> None:
         ]
         assert disabled["disabled"] is not None
         assert enabled["disabled"] is None
+        assert changed["roles"] == out["roles"] == ["lms-administrator", "analyst"]
+        assert "there is no identity provider" in run("people", "link", "mara", "1", status=1)
+        environment |= {
+            "XAPI_GATEWAY__OIDC__ISSUER": "https://login.example.edu",
+            "XAPI_GATEWAY__OIDC__CLIENT_ID": "console",
+        }
+        assert run("people", "link", "mara", "8f2c")["subject"] == "8f2c"
+        assert run("people", "unlink", "mara")["subject"] is None
         again = shlex.split(commands[0])
         assert "there is somebody with the login 'mara' already" in run(*again, status=1)
         assert "there is nobody with the login 'bo'" in run("people", "reset-link", "bo", status=1)

@@ -72,6 +72,16 @@ def test_the_settings_of_the_page_are_settings(secrets: Path) -> None:
     assert settings.metrics.token is not None
 
 
+def test_the_settings_for_an_identity_provider_are_settings(secrets: Path) -> None:
+    (secrets / "oidc-secret").write_text("secret-oidc\n")
+    oidc = settings_of(yaml_block("sign-in"), secrets).oidc
+    assert oidc.issuer is not None
+    assert oidc.client_secret is not None
+    assert oidc.client_secret.reveal() == "secret-oidc"
+    assert "`https://lrs.example.org/admin/sign-in/return`" in PAGE
+    assert "`sign-in by identity provider failed`" in PAGE
+
+
 def test_the_settings_for_a_path_are_settings(secrets: Path) -> None:
     (block,) = (block for block in blocks("yaml") if "base_path" in block)
     server = settings_of(block, secrets).server

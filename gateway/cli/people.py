@@ -20,6 +20,7 @@ from gateway.store.store import Store
 
 Result = TypeVar("Result")
 _COMMON = ("data.dir", "mongo.uri")
+_role = click.Choice([str(role) for role in Role])
 
 
 @click.group()
@@ -36,7 +37,7 @@ def people() -> None:
     "roles",
     multiple=True,
     required=True,
-    type=click.Choice([str(role) for role in Role]),
+    type=_role,
     help="Repeatable.",
 )
 @click.option("--store", default=None, help="Which store they see; the default one if not given.")
@@ -80,6 +81,52 @@ def reset_link(sources: Sources, login: str, as_json: bool) -> None:
         return person, await present.make_link(person)
 
     _print_link(settings, *_with(settings, make), as_json=as_json)
+
+
+@people.command("set-roles")
+@settings_options(*_COMMON)
+@click.argument("login")
+@click.option("--role", "roles", multiple=True, required=True, type=_role, help="All that they shall have.")
+@as_json_option
+def set_roles(sources: Sources, login: str, roles: tuple[str, ...], as_json: bool) -> None:
+    """Give somebody other roles; they count at once."""
+    person = _with(sources.require(), lambda present: present.set_roles(login, roles))
+    print_json(_described(person)) if as_json else click.echo(f"{person.login} is {', '.join(person.roles)}")
+
+
+@people.command("sign-out")
+@settings_options(*_COMMON)
+@click.argument("login")
+@as_json_option
+def sign_out(sources: Sources, login: str, as_json: bool) -> None:
+    """End all sessions of somebody, who may sign in again."""
+    person = _with(sources.require(), lambda present: present.end_sessions(login))
+    print_json(_described(person)) if as_json else click.echo(f"{person.login} is signed out")
+
+
+@people.command("link")
+@settings_options(*_COMMON)
+@click.argument("login")
+@click.argument("subject")
+@as_json_option
+def link_subject(sources: Sources, login: str, subject: str, as_json: bool) -> None:
+    """Let somebody sign in as SUBJECT, their id at the identity provider of the settings."""
+    settings = sources.require()
+    issuer = settings.oidc.issuer
+    if issuer is None:
+        raise click.ClickException("there is no identity provider; set oidc.issuer")
+    person = _with(settings, lambda present: present.link_subject(login, issuer, subject))
+    print_json(_described(person)) if as_json else click.echo(f"{person.login} may come in as {subject}")
+
+
+@people.command("unlink")
+@settings_options(*_COMMON)
+@click.argument("login")
+@as_json_option
+def unlink_subject(sources: Sources, login: str, as_json: bool) -> None:
+    """Let somebody not come in from the identity provider any more, and end their sessions."""
+    person = _with(sources.require(), lambda present: present.unlink_subject(login))
+    print_json(_described(person)) if as_json else click.echo(f"{person.login} is not linked any more")
 
 
 @people.command()
@@ -127,6 +174,7 @@ def _described(person: Person) -> dict[str, object]:
         "roles": list(person.roles),
         "store": person.store,
         "password": person.password is not None,
+        "subject": person.subject.id if person.subject is not None else None,
         "created": time_text(person.created),
         "signed_in": time_text(person.signed_in),
         "disabled": time_text(person.disabled),

@@ -14,7 +14,7 @@ from gateway.services.fetching import Fetcher, FetchFailed, Outgoing
 
 log = structlog.get_logger(__name__)
 
-# How often a key set is fetched at most, whatever tokens say: their senders are not known yet.
+# How often the key set of a vendor is fetched at most, whatever tokens say: their senders are not known yet.
 _AT_MOST_EVERY = 60.0  # seconds
 _REFRESH_EVERY = 3600.0
 _LOOK_EVERY = 60.0
@@ -32,10 +32,13 @@ class KeySets:
         fetcher: Fetcher,
         wanted: Callable[[], Iterable[str]],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        at_most_every: float | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._wanted = wanted
         self._clock = clock
+        self._at_most_every = _AT_MOST_EVERY if at_most_every is None else at_most_every
         self._sets: dict[str, KeySet] = {}
         self._fetched: dict[str, float] = {}
         self._tried: dict[str, float] = {}
@@ -61,7 +64,7 @@ class KeySets:
         async with self._locks.setdefault(url, asyncio.Lock()):
             if self._fetched.get(url, float("-inf")) >= asked:
                 return True  # somebody else did while this one waited
-            if self._clock() - self._tried.get(url, float("-inf")) < _AT_MOST_EVERY:
+            if self._clock() - self._tried.get(url, float("-inf")) < self._at_most_every:
                 return False
             self._tried[url] = self._clock()
             try:

@@ -1,15 +1,14 @@
 """People of the console: what their roles let them do, and how they get in.
 
-Everything that a page does needs one `Right`; roles are sets of them. Passwords are Argon2id, hashed in a
-thread, few at a time, because each takes 64 MiB.
+Everything that a page does needs one `Right`; roles are sets of them.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import datetime as dt
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -17,22 +16,20 @@ from secrets import token_urlsafe
 from typing import Final
 from uuid import UUID, uuid4
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from gateway.services.access import Grant, Scope
+from gateway.services.identities import Identity
+from gateway.services.passwords import LONGEST, Passwords, check_password
+from gateway.store.people import LastAdministrator, Person, Subject
 from gateway.store.people import People as StoredPeople
-from gateway.store.people import Person
 from gateway.store.sign_ins import ConsoleSession, SignIns
 
 LINK_LASTS = dt.timedelta(days=1)
 _WINDOW = dt.timedelta(minutes=15)
 _MOST_OF_A_LOGIN, _MOST_OF_AN_ADDRESS = 10, 50
-_SHORTEST, _LONGEST = 12, 256
 _SEEN_EVERY = dt.timedelta(minutes=1)
 _LONGEST_NAME = 100
-_HASHES_AT_ONCE = 2
+_LONGEST_SUBJECT = 255
 
 
 class Right(StrEnum):
@@ -122,38 +119,11 @@ class SignedIn:
 
 
 class SignInRefused(Forbidden):
-    """Login and password do not belong together; it is not said which of them is wrong."""
+    """Somebody is not let in: login and password do not belong together, and it is not said which of them is
+    wrong; or whoever an identity provider knows has no place here.
+    """
 
     code = "sign_in_refused"
-
-
-class Passwords:
-    """Argon2id with the parameters of RFC 9106 for less memory, away from the event loop."""
-
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher()
-        self._turns = asyncio.Semaphore(_HASHES_AT_ONCE)
-        self._nobodys: str | None = None
-
-    async def hash(self, password: str) -> str:
-        async with self._turns:
-            return await asyncio.to_thread(self._hasher.hash, password)
-
-    async def matches(self, stored: str | None, password: str) -> bool:
-        """Is this the password? Where there is none it takes as long as where there is one."""
-        if stored is None:
-            if self._nobodys is None:
-                self._nobodys = await self.hash(token_urlsafe())
-            await self._verify(self._nobodys, password)
-            return False
-        return await self._verify(stored, password)
-
-    async def _verify(self, stored: str, password: str) -> bool:
-        async with self._turns:
-            try:
-                return await asyncio.to_thread(self._hasher.verify, stored, password)
-            except (VerificationError, InvalidHashError):
-                return False
 
 
 class People:
@@ -167,6 +137,7 @@ class People:
         stores: Sequence[str],
         lifetime: dt.timedelta,
         idle: dt.timedelta,
+        passwords: bool = True,
         clock: Callable[[], dt.datetime],
     ) -> None:
         self._people = people
@@ -175,6 +146,7 @@ class People:
         self._lifetime = lifetime
         self._idle = idle
         self._clock = clock
+        self._takes_passwords = passwords
         self._passwords = Passwords()
 
     # -- managing ----------------------------------------------------------------------------------------
@@ -203,6 +175,18 @@ class People:
         """Everybody, disabled people included."""
         return await self._people.list()
 
+    async def get(self, identity: UUID) -> Person:
+        """Somebody by their id; raises NotFound."""
+        person = await self._people.get(identity)
+        if person is None:
+            raise NotFound(f"there is nobody with the id '{identity}'")
+        return person
+
+    async def sessions(self, person: Person) -> int:
+        """In how many browsers somebody is signed in."""
+        now = self._clock()
+        return await self._sign_ins.count(person.id, now, seen_after=now - self._idle)
+
     async def named(self, login: str) -> Person:
         """Who has this login; raises NotFound."""
         person = await self._people.by_login(login.strip().lower())
@@ -211,11 +195,48 @@ class People:
         return person
 
     async def disable(self, login: str) -> Person:
-        """End all sessions of somebody, who cannot sign in any more. Raises NotFound."""
+        """End all sessions of somebody, who cannot sign in any more. Raises NotFound, or Conflict for the
+        last administrator.
+        """
         person = await self.named(login)
-        changed = await self._people.disable(person.id, self._clock())
+        with _keeping_an_administrator(person):
+            changed = await self._people.disable(person.id, self._clock())
         await self._sign_ins.end_all(person.id)
         return changed or person
+
+    async def set_roles(self, login: str, roles: Sequence[str]) -> Person:
+        """Give somebody other roles, which count from their next request on, whatever a provider says later.
+        Raises Invalid, NotFound, or Conflict for the last administrator.
+        """
+        if problems := _check_roles(roles):
+            raise Invalid(f"{problems[0].path} {problems[0].message}", problems=problems)
+        person = await self.named(login)
+        with _keeping_an_administrator(person):
+            return await self._people.set_roles(person.id, tuple(dict.fromkeys(roles))) or person
+
+    async def end_sessions(self, login: str) -> Person:
+        """Sign somebody out everywhere, and withdraw their links; they may sign in again. Raises NotFound."""
+        person = await self.named(login)
+        await self._sign_ins.end_all(person.id)
+        return person
+
+    async def link_subject(self, login: str, issuer: str, subject: str) -> Person:
+        """Let somebody sign in as the one whom an identity provider calls `subject`. Raises Invalid,
+        NotFound, or Conflict where that is somebody else.
+        """
+        subject = subject.strip()
+        if not 0 < len(subject) <= _LONGEST_SUBJECT or not subject.isprintable():
+            raise Invalid("subject is empty or too long; the page that refused a sign-in says what it is")
+        person = await self.named(login)
+        if not await self._people.bind(person.id, Subject(issuer, subject)):
+            raise Conflict(f"somebody else signs in as {subject!r} of {issuer}")
+        return await self.named(login)
+
+    async def unlink_subject(self, login: str) -> Person:
+        """End somebody's sessions, and let them not come from a provider any more. Raises NotFound."""
+        person = await self.named(login)
+        await self._sign_ins.end_all(person.id)
+        return await self._people.unbind(person.id) or person
 
     async def enable(self, login: str) -> Person:
         """Let somebody sign in again. Raises NotFound."""
@@ -231,11 +252,11 @@ class People:
         return token
 
     async def first_link(self, store: str) -> str | None:
-        """The token of a link for the first person, who is made if there is nobody; None once anybody who
-        may sign in has a password.
+        """The token of a link for the first person, who is made if there is nobody; None once anybody can
+        sign in.
         """
         present = await self._people.list()
-        if any(person.password and person.disabled is None for person in present):
+        if any(person.has_way_in for person in present):
             return None
         administrators = [
             person for person in present if Role.ADMINISTRATOR in person.roles and person.disabled is None
@@ -254,6 +275,8 @@ class People:
 
     async def sign_in(self, login: str, password: str, address: str) -> SignedIn:
         """Begin a session. Raises SignInRefused, or TooManyRequests after too many attempts."""
+        if not self._takes_passwords:
+            raise SignInRefused("nobody signs in with a password here; use the identity provider")
         now, login = self._clock(), login.strip().lower()[:_LONGEST_NAME]
         counted = f"login {_hashed(login)}"
         of_login = await self._sign_ins.attempt(counted, now, _WINDOW)
@@ -266,10 +289,55 @@ class People:
             )
         person = await self._people.by_login(login)
         usable = person.password if person is not None and person.disabled is None else None
-        if not await self._passwords.matches(usable, password[: _LONGEST + 1]) or person is None:
+        if not await self._passwords.matches(usable, password[: LONGEST + 1]) or person is None:
             raise SignInRefused("login and password do not belong together")
         await self._sign_ins.forget_attempts(counted)
         return await self._begin(person)
+
+    async def arrive(self, identity: Identity) -> SignedIn:
+        """Begin a session for whom a provider knows; who is new becomes a person if they have a role.
+
+        A person who is here is never taken over by name or address, except by the verified address of
+        somebody who was invited and has no other way in yet. Raises SignInRefused.
+        """
+        subject = Subject(identity.issuer, identity.subject)
+        person = await self._people.by_subject(subject)
+        if person is None:
+            person = await self._newcomer(identity, subject)
+        elif person.follows:
+            if not identity.roles:
+                await self._sign_ins.end_all(person.id)
+                raise SignInRefused(_no_role(identity))
+            person = await self._people.set_roles(person.id, identity.roles, follows=True) or person
+        if person.disabled is not None:
+            raise SignInRefused(f"{person.login!r} is disabled here; ask an administrator")
+        return await self._begin(person)
+
+    async def _newcomer(self, identity: Identity, subject: Subject) -> Person:
+        present = await self._people.by_login(identity.login)
+        if present is not None:
+            if identity.email == present.login and await self._people.bind(present.id, subject, invited=True):
+                return await self.named(present.login)
+            raise SignInRefused(
+                f"there is somebody with the login {present.login!r} here already. If that is you, an "
+                f"administrator can link you to it: your id at the provider is {identity.subject}"
+            )
+        if not identity.roles:
+            raise SignInRefused(_no_role(identity))
+        person = Person(
+            id=uuid4(),
+            login=identity.login,
+            name=identity.name,
+            roles=identity.roles,
+            store=self._stores[0],
+            created=self._clock(),
+            subject=subject,
+            follows=True,
+        )
+        # Where somebody else has the login or the subject since a moment ago, the next attempt finds them.
+        if not await self._people.create(person):
+            raise SignInRefused("somebody signed in with the same name at the same time; try again")
+        return person
 
     async def invited(self, token: str) -> Person:
         """Whose link this is; raises NotFound."""
@@ -327,26 +395,36 @@ def csrf_token(token: str) -> str:
     return hmac.new(token.encode(), b"console form", sha256).hexdigest()
 
 
-def check_password(password: str, login: str) -> None:
-    """Raises Invalid for a password that is too short, too long or holds the login."""
-    expected = None
-    if not _SHORTEST <= len(password) <= _LONGEST:
-        expected = f"has {len(password)} characters; expected {_SHORTEST} to {_LONGEST}"
-    elif login in password.lower() or len(set(password)) < 5:
-        expected = "is easy to guess; do not use your login, and more than four different characters"
-    if expected is not None:
-        raise Invalid(f"the password {expected}", problems=[Problem("password", "Console", expected)])
-
-
 def _check(login: str, name: str, roles: Sequence[str]) -> list[Problem]:
     problems = []
     if not 0 < len(login) <= _LONGEST_NAME or not all(char.isalnum() or char in ".-_@+" for char in login):
         problems.append(_problem("login", login, "1 to 100 letters, digits and . - _ @ +"))
     if not 0 < len(name.strip()) <= _LONGEST_NAME or not name.isprintable():
         problems.append(_problem("name", name, "1 to 100 printable characters"))
-    if not roles or any(role not in list(Role) for role in roles):
-        problems.append(_problem("role", ", ".join(roles), f"some of {', '.join(Role)}"))
-    return problems
+    return [*problems, *_check_roles(roles)]
+
+
+def _check_roles(roles: Sequence[str]) -> list[Problem]:
+    if roles and all(role in list(Role) for role in roles):
+        return []
+    return [_problem("role", ", ".join(roles), f"some of {', '.join(Role)}")]
+
+
+def _no_role(identity: Identity) -> str:
+    return (
+        "nobody gave you a role here yet; ask an administrator. "
+        f"Your id at the provider is {identity.subject}, your login here would be {identity.login}"
+    )
+
+
+@contextlib.contextmanager
+def _keeping_an_administrator(person: Person) -> Iterator[None]:
+    try:
+        yield
+    except LastAdministrator:
+        raise Conflict(
+            f"{person.login!r} is the last administrator who can sign in; make somebody else one first"
+        ) from None
 
 
 def _problem(path: str, held: str, expected: str) -> Problem:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 from gateway.resources import config_file
 from gateway.settings import schema, sources
@@ -111,6 +113,29 @@ def _contradictions(settings: Settings) -> Iterator[SettingsProblem]:
         names = "cmi5.idle_timeout", "cmi5.session_lifetime"
         got = " and ".join(str(written[name]) for name in names)
         yield problem(names, f"expected the first to be at most the second, got {got}")
+    for about, message in _of_sign_in(settings):
+        yield problem(about, message)
+
+
+def _of_sign_in(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What contradicts itself about signing in to the console."""
+    oidc = settings.oidc
+    if (oidc.issuer is None) != (oidc.client_id is None):
+        yield ("oidc.issuer", "oidc.client_id"), "expected both or neither"
+    if oidc.issuer is not None and not oidc.issuer.startswith("https://") and not _is_here(oidc.issuer):
+        yield ("oidc.issuer",), f"expected https, because passwords and tokens go there, got {oidc.issuer!r}"
+    if oidc.issuer is None and not settings.console.passwords:
+        names = "console.passwords", "oidc.issuer"
+        yield names, "expected an issuer where passwords are off, or nobody gets in"
+
+
+def _is_here(url: str) -> bool:
+    """Whether a web address leads to this machine, which tests and trials use."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _is_same_file(path: Path, other: Path) -> bool:

@@ -205,6 +205,21 @@ class CorsSettings:
 class ConsoleSettings:
     session_lifetime: float
     idle_timeout: float
+    passwords: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
+    issuer: str | None
+    client_id: str | None
+    client_secret: Secret | None
+    name: str
+    scopes: tuple[str, ...]
+    roles_claim: str
+    roles: Mapping[str, str]
+    default_role: str | None
+    allowed_domains: tuple[str, ...]
+    verified_email: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +260,7 @@ class Settings:
     notices: NoticesSettings
     cors: CorsSettings
     console: ConsoleSettings
+    oidc: OidcSettings
     log: LogSettings
     metrics: MetricsSettings
     origins: Mapping[str, Origin] = field(repr=False, compare=False)

@@ -155,7 +155,18 @@ INDEXES: Mapping[str, list[IndexModel]] = {
     ],
     "credentials": [_index("by_created", "created", "_id")],
     "tokens": [_index("expiry", "expires", expireAfterSeconds=0)],
-    "people": [_index("by_login", "login", unique=True)],
+    "people": [
+        _index("by_login", "login", unique=True),
+        # At most one person for each of an identity provider.
+        _index(
+            "by_subject",
+            "subject.issuer",
+            "subject.id",
+            unique=True,
+            partialFilterExpression={"subject": {"$exists": True}},
+        ),
+    ],
+    "console_flows": [_index("expiry", "expires", expireAfterSeconds=0)],
     "console_sessions": [
         _index("by_person", "person"),
         _index("expiry", "expires", expireAfterSeconds=0),

@@ -7,7 +7,7 @@ because the server removes what has expired about once a minute.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -26,12 +26,31 @@ class ConsoleSession:
     expires: dt.datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """A sign-in that waits for the answer of an identity provider. `state` and `browser` are hashes of what
+    the answer and the browser bring; `nonce` and `verifier` are only of use together with the code.
+    """
+
+    state: str
+    browser: str
+    nonce: str
+    verifier: str
+    back: str
+    following: str
+    created: dt.datetime
+    expires: dt.datetime
+
+
 class SignIns:
-    """The collections `console_sessions`, `console_links` and `sign_in_attempts` of the default store."""
+    """The collections `console_sessions`, `console_links`, `console_flows` and `sign_in_attempts` of
+    the default store.
+    """
 
     def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
         self._sessions = database["console_sessions"]
         self._links = database["console_links"]
+        self._flows = database["console_flows"]
         self._attempts = database["sign_in_attempts"]
 
     # -- sessions ----------------------------------------------------------------------------------------
@@ -62,6 +81,11 @@ class SignIns:
     async def note_seen(self, token: str, now: dt.datetime) -> None:
         await self._sessions.update_one({"_id": token}, {"$max": {"seen": now}})
 
+    async def count(self, person: UUID, now: dt.datetime, *, seen_after: dt.datetime) -> int:
+        """How many sessions of somebody run."""
+        running = {"person": person, "expires": {"$gt": now}, "seen": {"$gt": seen_after}}
+        return await self._sessions.count_documents(running)
+
     async def end(self, token: str) -> None:
         await self._sessions.delete_one({"_id": token})
 
@@ -86,6 +110,17 @@ class SignIns:
         """Whose link this is, and let it not work again: of two who try at once, one has it."""
         row = await self._links.find_one_and_delete({"_id": token, "expires": {"$gt": now}})
         return row["person"] if row else None
+
+    # -- flows -------------------------------------------------------------------------------------------
+
+    async def begin_flow(self, flow: Flow) -> None:
+        values = asdict(flow)
+        await self._flows.insert_one({"_id": values.pop("state"), **values})
+
+    async def take_flow(self, state: str, now: dt.datetime) -> Flow | None:
+        """The sign-in that waits for this state, which it does no more: of two answers one has it."""
+        row = await self._flows.find_one_and_delete({"_id": state, "expires": {"$gt": now}})
+        return Flow(state=row.pop("_id"), **row) if row else None
 
     # -- attempts ----------------------------------------------------------------------------------------
 

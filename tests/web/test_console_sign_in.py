@@ -193,6 +193,7 @@ async def test_a_new_password_ends_the_sessions_that_the_old_one_began(gateway: 
 
 async def test_who_is_disabled_is_out_at_once_and_gets_no_link(gateway: Gateway) -> None:
     visitor = await person(gateway)
+    await person(gateway, login="eve")
     present = people(gateway)
     await present.disable("ADA")
     assert (await visitor.get("/")).status == 303

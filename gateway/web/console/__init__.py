@@ -26,6 +26,7 @@ from gateway.web.console import (
     leaders,
     people,
     playground,
+    provider,
     registration_settings,
     registrations,
     sign_in,
@@ -103,7 +104,12 @@ ROUTES: Sequence[Route] = (
     Route("POST", "/credentials/revoke", Right.MANAGE_CREDENTIALS, credentials.revoke),
     Route("GET", "/people", Right.MANAGE_PEOPLE, people.index),
     Route("POST", "/people", Right.MANAGE_PEOPLE, people.create),
+    Route("GET", "/people/{person}", Right.MANAGE_PEOPLE, people.show),
+    Route("POST", "/people/roles", Right.MANAGE_PEOPLE, people.change_roles),
     Route("POST", "/people/link", Right.MANAGE_PEOPLE, people.link),
+    Route("POST", "/people/sign-out", Right.MANAGE_PEOPLE, people.sign_out),
+    Route("POST", "/people/subject", Right.MANAGE_PEOPLE, people.set_subject),
+    Route("POST", "/people/unlink", Right.MANAGE_PEOPLE, people.unlink),
     Route("POST", "/people/disable", Right.MANAGE_PEOPLE, people.disable),
     Route("POST", "/people/enable", Right.MANAGE_PEOPLE, people.enable),
     Route("GET", "/system", Right.READ_SYSTEM, system.show),
@@ -123,6 +129,9 @@ def add_routes(app: web.Application) -> None:
     router.add_get(f"{base}/static/{{name}}", static)
     router.add_get(f"{base}/sign-in", sign_in.form)
     router.add_post(f"{base}/sign-in", sign_in.enter)
+    router.add_get(f"{base}/sign-in/provider", provider.start)
+    router.add_get(f"{base}/sign-in/return", provider.back)
+    router.add_get(f"{base}/signed-out", provider.signed_out)
     router.add_get(f"{base}/welcome/{{token}}", sign_in.welcome)
     router.add_post(f"{base}/welcome/{{token}}", sign_in.choose)
     for route in ROUTES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import hdrs, web
 
 from gateway.errors import GatewayError, Invalid
-from gateway.keys import PEOPLE, SETTINGS
+from gateway.keys import PEOPLE, PROVIDER, SETTINGS
 from gateway.services.people import SignedIn, csrf_token
 from gateway.store.connection import translating
 from gateway.web.console.forms import read_form
@@ -31,7 +31,7 @@ async def form(request: web.Request) -> web.Response:
         require_privacy(request)
     except GatewayError as error:
         return error_page(request, error)
-    return _form(request, "sign_in.html", following=request.query.get("next", ""), login="", message="")
+    return sign_in_page(request, following=request.query.get("next", ""))
 
 
 async def enter(request: web.Request) -> web.Response:
@@ -51,12 +51,12 @@ async def enter(request: web.Request) -> web.Response:
                     if error.status not in (403, 429):
                         raise
                     values = {"following": there, "login": login, "message": error.message}
-                    made = _form(request, "sign_in.html", status=error.status, **values)
+                    made = sign_in_page(request, status=error.status, **values)
                     made.headers.update(error.headers)
                     return made
     except GatewayError as error:
         return error_page(request, error)
-    return await _entered(request, signed_in, following(request, there))
+    return await entered(request, signed_in, following(request, there))
 
 
 async def welcome(request: web.Request) -> web.Response:
@@ -91,19 +91,37 @@ async def choose(request: web.Request) -> web.Response:
                     return _form(request, "welcome.html", status=400, **values)
     except GatewayError as error:
         return error_page(request, error)
-    return await _entered(request, signed_in, following(request, ""))
+    return await entered(request, signed_in, following(request, ""))
 
 
 async def leave(visit: Visit) -> web.Response:
     """End the session."""
     request = visit.request
     await request.config_dict[PEOPLE].sign_out(request.cookies.get(cookie_name(request), ""))
-    made = visit.to("/sign-in")
+    of_provider = request.config_dict[PROVIDER] is not None and visit.person.subject is not None
+    made = visit.to("/signed-out" if of_provider else "/sign-in")
     set_token(request, made, None)
     return made
 
 
-async def _entered(request: web.Request, signed_in: SignedIn, there: str) -> web.Response:
+def sign_in_page(
+    request: web.Request, *, status: int = 200, message: str = "", following: str = "", login: str = ""
+) -> web.Response:
+    """The ways in that there are; `message` says why somebody is still outside."""
+    return _form(
+        request,
+        "sign_in.html",
+        status=status,
+        following=following,
+        login=login,
+        message=message,
+        provider=request.config_dict[PROVIDER],
+        passwords=request.config_dict[SETTINGS].console.passwords,
+    )
+
+
+async def entered(request: web.Request, signed_in: SignedIn, there: str) -> web.Response:
+    """Let somebody in whose session has begun; the browser's token of before counts no more."""
     if before := request.cookies.get(cookie_name(request)):
         await request.config_dict[PEOPLE].sign_out(before)
     made = web.Response(status=303, headers={hdrs.LOCATION: there, hdrs.CACHE_CONTROL: "no-store"})

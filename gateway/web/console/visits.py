@@ -51,6 +51,10 @@ SENTENCES = {
     "revoked": "The credential was revoked. It stops working within seconds.",
     "disabled": "They are signed out and cannot sign in any more.",
     "enabled": "They may sign in again.",
+    "roles": "The roles were changed. They count from now on.",
+    "signed-out": "They are signed out everywhere, and may sign in again.",
+    "linked": "They may come in from the identity provider.",
+    "unlinked": "They are signed out, and do not come in from the identity provider any more.",
 }
 
 

@@ -31,6 +31,7 @@ from adapters.interpolation import may_be_large
 from adapters.shorthand import GROUPINGS, Shorthand
 from adapters.statements import SOURCE_EXTENSION, Origin
 from adapters.templates import Templates
+from adapters.terms import Where
 from adapters.uuids import SEPARATOR, namer
 from adapters.vocabulary import is_iri
 from adapters.yaml_source import ListNode, MapNode, Node, Place, ScalarNode
@@ -138,7 +139,14 @@ class Canonical:
             ):
                 return self._context(node, env), False
             return self._converted(node, env, self.shorthand.context), True
-        convert = {"actor": self.shorthand.actor, "attachments": self.shorthand.attachments}.get(key)
+        if key == "result" and isinstance(node, MapNode) and not _unknown_shape(node):
+            return self._result(node, env), may_be_large(node)
+        shorthand = self.shorthand
+        convert = {
+            "actor": shorthand.actor,
+            "attachments": shorthand.attachments,
+            "result": shorthand.result,
+        }.get(key)
         if convert is None:
             return self.templates.template(node, env), may_be_large(node)
         if key == "actor":
@@ -147,8 +155,37 @@ class Canonical:
                 return template, False
         return self._converted(node, env, convert), may_be_large(node)
 
-    def _converted(self, node: Node, env: Env, convert: Callable[[Any], Any]) -> Closure:
-        template, place = self.templates.template(node, env), node.place
+    def _result(self, node: MapNode, env: Env) -> Closure:
+        extensions = node.items.get("extensions")
+        if extensions is None:
+            return self.templates.template(node, env)
+        if isinstance(extensions, MapNode) and not _unknown_shape(extensions):
+            items = {**node.items, "extensions": self._named(extensions, "result")}
+            return self.templates.template(replace(node, items=items), env)
+        return self._converted(node, env, self.shorthand.result)
+
+    def _extensions(self, node: Node, env: Env, where: Where) -> Closure:
+        if isinstance(node, MapNode) and not _unknown_shape(node):
+            return self.templates.template(self._named(node, where), env, keep_empty=True)
+        convert = self.shorthand.extensions
+        return self._converted(node, env, lambda written: convert(written, where), keep_empty=True)
+
+    def _named(self, node: MapNode, where: Where) -> MapNode:
+        """Extensions with IRIs for their words; a word that is none is refused by the shape check."""
+        known = self.shorthand.vocabulary.extensions[where]
+        if not any(key in known for key in node.items):
+            return node
+        iris = {key: known.get(key, key) for key in node.items}
+        return replace(
+            node,
+            items={iris[key]: value for key, value in node.items.items()},
+            keys={iris[key]: node.keys[key] for key in node.items},
+        )
+
+    def _converted(
+        self, node: Node, env: Env, convert: Callable[[Any], Any], *, keep_empty: bool = False
+    ) -> Closure:
+        template, place = self.templates.template(node, env, keep_empty=keep_empty), node.place
 
         def build(scope: Scope) -> Any:
             written = template(scope)
@@ -210,7 +247,7 @@ class Canonical:
         if key in ("choices", "scale", "source", "target", "steps"):
             return self._converted(node, env, shorthand.components), True
         if key == "extensions":
-            return self.templates.template(node, env, keep_empty=True), may_be_large(node)
+            return self._extensions(node, env, "activity"), may_be_large(node)
         return self.templates.template(node, env), may_be_large(node)
 
     def _words(self, node: Node, env: Env) -> Closure:
@@ -241,9 +278,10 @@ class Canonical:
                 groups.append((key, _group(tuple(self._related(item, env) for item in listed)), False))
             elif key in ("instructor", "team"):
                 entries.append((key, self._converted(value, env, self.shorthand.actor), may_be_large(value)))
+            elif key == "extensions":
+                entries.append((key, self._extensions(value, env, "context"), may_be_large(value)))
             else:
-                template = self.templates.template(value, env, keep_empty=key == "extensions")
-                entries.append((key, template, may_be_large(value)))
+                entries.append((key, self.templates.template(value, env), may_be_large(value)))
         if groups:
             entries.append(("contextActivities", map_of(tuple(groups)), False))
         return map_of(tuple(entries))

@@ -75,7 +75,7 @@ STATEMENT_CONTROL: Model = {
 STATEMENT: Model = {
     "id": Key("value", "UUID; by default made from adapter, event, rule and item."),
     "actor": Key("value", "An identity, an agent or group, mailto(x)."),
-    "verb": Key("value", "A word of the vocabulary or an IRI."),
+    "verb": Key("value", "A word of the vocabulary (docs/mappings/vocabulary.md) or an IRI."),
     "object": Key("value", "An activity in short form, or any xAPI object."),
     "result": Key("value", "score, success, completion, response, duration, extensions."),
     "context": Key("value", "parent, grouping, category, other, registration, extensions …"),
@@ -114,6 +114,7 @@ RULE: Model = {
 VOCABULARY: Model = {
     "verbs": Key("map", "Words for verbs and their IRIs."),
     "types": Key("map", "Words for activity types and their IRIs."),
+    "extensions": Key("map", "Words for extensions and their IRIs."),
 }
 MAPPING: Model = {
     "adapter": Key("name", "Stable name; part of every statement id and of the webhook URL.", required=True),
@@ -129,7 +130,7 @@ MAPPING: Model = {
     "recall": Key("named blocks", "Facts of earlier events, as remembered.NAME.", model=RECALL),
     "fetch_back": Key("block", "What thin notices leave out, as `fetched`.", model=FETCH_BACK),
     "privacy": Key("block", "What is not kept.", model=PRIVACY),
-    "vocabulary": Key("block", "Further words for verbs and types.", model=VOCABULARY),
+    "vocabulary": Key("block", "Further words for verbs, types and extensions.", model=VOCABULARY),
     "provenance": Key("boolean", "Whether statements say where they come from; true by default."),
     "tables": Key("map", "Value maps for lookup(); `*` is the default."),
     "fragments": Key("map", "Pieces of templates for $use."),

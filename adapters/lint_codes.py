@@ -84,14 +84,19 @@ CODES: dict[str, Code] = {
     "E115": Code(
         "a file that cannot be included", "Paths are relative, below the mappings folder, without circles."
     ),
-    "E120": Code("a duplicate key", "YAML parsers silently keep the last one; here it is an error."),
+    "E120": Code(
+        "a duplicate key",
+        "YAML parsers silently keep the last one; here it is an error, also for two words of one extension.",
+    ),
     "E201": Code(
         "a word that is not in the vocabulary",
-        "Verbs and types are words of the shipped vocabulary, of `vocabulary:`, or absolute IRIs.",
+        "Verbs and types are words of the shipped vocabulary (vocabulary.md), of `vocabulary:`, or IRIs.",
     ),
     "E202": Code("a property xAPI does not have", "Unknown properties are refused by every LRS."),
     "E203": Code(
-        "the key of an extension is no IRI", "Use an address you own: `https://you.example.org/ext/device`."
+        "a word that is no extension here",
+        "Keys are words that the profiles define for that place (vocabulary.md), words of `vocabulary:`, or "
+        "IRIs. For what is your own use an address you own: `https://you.example.org/ext/device`.",
     ),
     "E204": Code(
         "not an absolute IRI",
@@ -142,6 +147,11 @@ CODES: dict[str, Code] = {
     ),
     "W205": Code("a rule that never applies", "An earlier rule takes all its events."),
     "W206": Code("a table or fragment nobody uses", "Delete it, or use it."),
+    "W207": Code(
+        "an IRI that looks like one of a profile and is none",
+        "Its host or its spelling is that of a profile we know (vocabulary.md). Where it is meant, "
+        "`# lint: allow W207`.",
+    ),
     "N201": Code("a table key that no case looks up", "A hint where samples are thin."),
     "W311": Code(
         "an id from something unsigned", "The body's hash is added, so that a forged id cannot hide an event."

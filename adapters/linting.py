@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from adapters.case_payloads import sample_payloads
 from adapters.coverage import Observed
-from adapters.lints import Lint, MappingError, suggest
+from adapters.lints import Lint, MappingError, allowed, suggest
 from adapters.loader import load_mapping
 from adapters.mapping import Mapping
 from adapters.overlap import shadowed_rules
 from adapters.testing import run_tests
 from adapters.yaml_source import MapNode, Node, Place, ScalarNode
-
-_ALLOW = re.compile(r"#\s*lint:\s*allow\s+([A-Z]\d{3}(?:[\s,]+[A-Z]\d{3})*)")
 
 
 def lint(
@@ -48,16 +45,6 @@ def lint(
 
 def _nothing(path: str) -> None:
     return None
-
-
-def allowed(found: Lint, text: str) -> bool:
-    """Whether a comment on the finding's line, or alone on the line above, admits it; errors never are."""
-    lines = text.splitlines()
-    if found.level == "error" or not 1 <= found.line <= len(lines):
-        return False
-    above = lines[found.line - 2].strip() if found.line > 1 else ""
-    comments = [lines[found.line - 1], above if above.startswith("#") else ""]
-    return any(found.code in match[1] for match in map(_ALLOW.search, comments) if match is not None)
 
 
 def unseen_paths(mapping: Mapping, samples: list[Any]) -> list[Lint]:

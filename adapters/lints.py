@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Level = Literal["error", "warning", "note"]
+
+_ALLOW = re.compile(r"#\s*lint:\s*allow\s+([A-Z]\d{3}(?:[\s,]+[A-Z]\d{3})*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,16 @@ def render(lint: Lint, text: str | None = None) -> str:
     if lint.help:
         shown.append(f"      help: {lint.help}")
     return "\n".join(shown)
+
+
+def allowed(found: Lint, text: str) -> bool:
+    """Whether a comment on the finding's line, or alone on the line above, admits it; errors never are."""
+    lines = text.splitlines()
+    if found.level == "error" or not 1 <= found.line <= len(lines):
+        return False
+    above = lines[found.line - 2].strip() if found.line > 1 else ""
+    comments = [lines[found.line - 1], above if above.startswith("#") else ""]
+    return any(found.code in match[1] for match in map(_ALLOW.search, comments) if match is not None)
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from adapters.event_loader import EventLoader
 from adapters.expressions.environment import CompileError
 from adapters.grammar import MAPPING
 from adapters.instances import INSTANCE, Instance
-from adapters.lints import Lint, MappingError
+from adapters.lints import Lint, MappingError, allowed
 from adapters.loading import PERSON_NAMES, Files, Loading
 from adapters.lookup_loader import LookupLoader, agents
 from adapters.mapping import Mapping
@@ -22,9 +22,10 @@ from adapters.rules import RuleIndex
 from adapters.sharing import gather
 from adapters.shorthand import Shorthand
 from adapters.statements import Origin
+from adapters.terms import KINDS, Kind
 from adapters.variables import later_variables
-from adapters.vocabulary import SHIPPED, Vocabulary
-from adapters.yaml_source import MapNode, read_yaml
+from adapters.vocabulary import SHIPPED, Vocabulary, is_iri
+from adapters.yaml_source import MapNode, ScalarNode, read_yaml
 
 
 def load_mapping(
@@ -59,6 +60,7 @@ def load_mapping(
         found = [lint for lint in found if lint.code != "E207"]
     if any(lint.level == "error" for lint in found):
         raise MappingError(found)
+    found = [lint for lint in found if not allowed(lint, shared.texts.get(lint.file, ""))]
     return replace(mapping, lints=tuple(found))
 
 
@@ -86,6 +88,7 @@ class _Loader:
         self.env = loading.env
         self.templates = loading.templates
         self.shared = loading.shared
+        self.shorthand = Shorthand(loading.source.get("language", "und"), self.vocabulary())
 
     def load(self, name: str, traced: Callable[[], Mapping]) -> Mapping:
         rules = receiver = None
@@ -111,7 +114,7 @@ class _Loader:
             rules = RuleLoader(
                 env,
                 self.templates,
-                self.shorthand(),
+                self.shorthand,
                 self.shared.fragments,
                 self.origin(adapter),
             ).load(self.block)
@@ -155,15 +158,23 @@ class _Loader:
         )
 
     def vocabulary(self) -> Vocabulary:
-        words = self.loading.plain("vocabulary")
-        texts = {
-            kind: {key: value for key, value in (words.get(kind) or {}).items() if isinstance(value, str)}
-            for kind in ("verbs", "types")
-        }
-        return SHIPPED.extended(texts["verbs"], texts["types"])
-
-    def shorthand(self) -> Shorthand:
-        return Shorthand(self.loading.source.get("language", "und"), self.vocabulary())
+        """The shipped words and the mapping's own, each of which stands for an IRI."""
+        words: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
+        block = self.block.block("vocabulary")
+        for kind in KINDS:
+            written = block.get(kind)
+            for word, node in written.items.items() if isinstance(written, MapNode) else ():
+                if isinstance(node, ScalarNode) and is_iri(node.text):
+                    words[kind][word] = node.text
+                    doubt = SHIPPED.doubt(node.text, kind)
+                    if doubt is not None:
+                        self.loading.report(node.place.lint("W207", doubt.message, help=doubt.help))
+                else:
+                    shown = node.text if isinstance(node, ScalarNode) else "no text"
+                    help = f"an address you own: https://you.example.org/{kind}/{word}"
+                    message = f"an absolute IRI is wanted here, got {shown!r}"
+                    self.loading.report(node.place.lint("E204", message, help=help))
+        return SHIPPED.extended(words["verbs"], words["types"], words["extensions"])
 
     def origin(self, adapter: str) -> Origin:
         return Origin(

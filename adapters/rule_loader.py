@@ -40,7 +40,7 @@ class RuleLoader:
         self.templates = templates
         self.fragments = fragments
         self.canonical = Canonical(templates, shorthand, origin)
-        self.shapes = ShapeChecker(shorthand.vocabulary, fragments, env.tables)
+        self.shapes = ShapeChecker(shorthand, fragments, env.tables)
 
     def load(self, block: Block) -> list[Rule]:
         rules: list[Rule] = []

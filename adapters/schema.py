@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.case_model import CASE
@@ -11,9 +12,10 @@ from adapters.model import Key, Model
 from adapters.receive.grammar import METHODS
 from adapters.receive.presets import presets
 from adapters.shapes import INTERACTIONS
-from adapters.template_docs import DIRECTIVES, TEMPLATES
+from adapters.template_docs import DIRECTIVES, RESULT, TEMPLATES
 from adapters.vocabulary import SHIPPED
 
+_PREFIXES = frozenset(profile.key for profile in SHIPPED.profiles)
 _TEXT: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 
 
@@ -26,11 +28,12 @@ def schema() -> dict[str, Any]:
         "description": f"Functions in ${{ }}: {', '.join(sorted(FUNCTIONS))}.",
         **made,
         "definitions": {
-            "verb": _word("A word of the vocabulary, an IRI or an expression.", list(SHIPPED.verbs)),
+            "verb": _words("A word of the vocabulary, an IRI or an expression.", SHIPPED.verbs),
             "checks": {"anyOf": [{"$ref": "#/definitions/check"}, _array({"$ref": "#/definitions/check"})]},
             "check": _checks(),
-            "type": _word("A word of the vocabulary, an IRI or an expression.", list(SHIPPED.types)),
+            "type": _words("A word of the vocabulary, an IRI or an expression.", SHIPPED.types),
             "interaction": _word("A kind of question.", list(INTERACTIONS)),
+            **{f"{where} extensions": _extensions(known) for where, known in SHIPPED.extensions.items()},
             **{name: _template(name, docs) for name, docs in TEMPLATES.items()},
         },
     }
@@ -46,17 +49,33 @@ def schema_of_tests() -> dict[str, Any]:
 
 
 def _word(description: str, words: list[str]) -> dict[str, Any]:
+    return {"description": description, "anyOf": [{"enum": words}, {"type": "string"}, {"type": "object"}]}
+
+
+def _words(description: str, known: Mapping[str, str]) -> dict[str, Any]:
+    """Words that editors offer, with what they say."""
     # Words of the mapping's own `vocabulary:` are right too; the linter knows them, a schema cannot.
-    options = [{"enum": sorted(words)}, {"type": "string"}, {"type": "object"}]
-    return {"description": description, "anyOf": options}
+    offered = sorted(word for word in known if word.partition(".")[0] not in _PREFIXES)
+    made = _word(description, offered)
+    made["anyOf"][0]["enumDescriptions"] = [SHIPPED.terms[known[word]].means for word in offered]
+    return made
+
+
+def _extensions(known: Mapping[str, str]) -> dict[str, Any]:
+    offered = {word: iri for word, iri in sorted(known.items()) if word.partition(".")[0] not in _PREFIXES}
+    properties = {word: {"description": SHIPPED.terms[iri].means} for word, iri in offered.items()}
+    return {"description": RESULT["extensions"], "type": ["object", "string"], "properties": properties}
 
 
 def _template(name: str, docs: dict[str, str]) -> dict[str, Any]:
     """What an editor offers inside a part of a statement; expressions and lists are fine as well."""
-    words = {"type", "interaction"}
+    where = {"object": "activity"}.get(name, name)
+    words = {"extensions": f"{where} extensions"}
+    if name == "object":
+        words |= {"type": "type", "interaction": "interaction"}
     properties = {
-        key: {"description": doc, "allOf": [{"$ref": f"#/definitions/{key}"}]}
-        if key in words and name == "object"
+        key: {"description": doc, "allOf": [{"$ref": f"#/definitions/{words[key]}"}]}
+        if key in words
         else {"description": doc}
         for key, doc in {**docs, **DIRECTIVES}.items()
     }

@@ -21,15 +21,16 @@ from adapters.expressions.syntax import (
 from adapters.grammar import STATEMENT
 from adapters.interpolation import Piece, pieces
 from adapters.lints import Lint, suggest
-from adapters.shorthand import ACTIVITY_KEYS, GROUPINGS
-from adapters.vocabulary import Vocabulary, is_iri, nearest
+from adapters.shorthand import ACTIVITY_KEYS, GROUPINGS, Shorthand
+from adapters.terms import Kind, Where
+from adapters.vocabulary import is_iri, nearest
 from adapters.yaml_source import ListNode, MapNode, Node, Place, ScalarNode, walk
 
 _ACTIVITY = dict.fromkeys(ACTIVITY_KEYS, "") | {
     "id": "iri",
     "interaction": "interaction",
     "type": "type",
-    "extensions": "extensions",
+    "extensions": "activity extensions",
     "definition": "definition",
 }
 SHAPES: dict[str, dict[str, str]] = {
@@ -48,7 +49,7 @@ SHAPES: dict[str, dict[str, str]] = {
     "activity": _ACTIVITY,
     "definition": {
         "type": "type",
-        "extensions": "extensions",
+        "extensions": "activity extensions",
         "interactionType": "interaction",
         **dict.fromkeys(
             (
@@ -67,7 +68,7 @@ SHAPES: dict[str, dict[str, str]] = {
     },
     "result": {
         "score": "score",
-        "extensions": "extensions",
+        "extensions": "result extensions",
         "success": "boolean",
         "completion": "boolean",
         **dict.fromkeys(("response", "duration"), ""),
@@ -77,7 +78,7 @@ SHAPES: dict[str, dict[str, str]] = {
         **dict.fromkeys(GROUPINGS, "activity"),
         "instructor": "actor",
         "team": "actor",
-        "extensions": "extensions",
+        "extensions": "context extensions",
         "contextActivities": "groupings",
         **dict.fromkeys(
             (
@@ -106,6 +107,11 @@ INTERACTIONS = (
     "numeric",
     "other",
 )
+_EXTENSIONS: dict[str, Where] = {
+    "activity extensions": "activity",
+    "context extensions": "context",
+    "result extensions": "result",
+}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _PERSONAL = re.compile(
     r"(?i)(e_?-?mail(_?address)?|ip(_?address)?|(remote|client)_?(ip|addr(ess)?)|user_?agent|"
@@ -125,17 +131,18 @@ class ShapeChecker:
     """Checks statement templates of one mapping against xAPI's shapes and the vocabulary."""
 
     def __init__(
-        self, vocabulary: Vocabulary, fragments: Mapping[str, Node], tables: Mapping[str, Mapping[str, Any]]
+        self, shorthand: Shorthand, fragments: Mapping[str, Node], tables: Mapping[str, Mapping[str, Any]]
     ) -> None:
-        self.vocabulary, self.fragments, self.tables = vocabulary, fragments, tables
+        self.shorthand, self.vocabulary = shorthand, shorthand.vocabulary
+        self.fragments, self.tables = fragments, tables
         self.lints: list[Lint] = []
-        self.seen: set[tuple[int, str]] = set()
+        self.seen: dict[tuple[int, str], Node] = {}  # the nodes are kept, so that no id is used twice
 
     def check(self, node: Node, shape: str) -> None:
         """Check a template that stands where `shape` belongs; findings are collected, each once."""
         if not shape or (id(node), shape) in self.seen:
             return
-        self.seen.add((id(node), shape))
+        self.seen[id(node), shape] = node
         if isinstance(node, ListNode):
             for item in node.items:
                 self.check(item, shape)
@@ -187,8 +194,8 @@ class ShapeChecker:
         used = node.items.get("$use")
         if isinstance(used, ScalarNode) and used.text in self.fragments:
             self.check(self.fragments[used.text], shape)
-        if shape == "extensions":
-            self.extensions(node)
+        if shape in _EXTENSIONS:
+            self.extensions(node, _EXTENSIONS[shape])
             return
         kind = node.items.get("objectType")
         if shape in ("object", "activity") and isinstance(kind, ScalarNode) and kind.text in _LINK:
@@ -221,15 +228,27 @@ class ShapeChecker:
             if "${" not in text:
                 self.lints.append(node.place.lint("E205", f"true or false is wanted here, got {text!r}"))
 
-    def extensions(self, node: MapNode) -> None:
+    def extensions(self, node: MapNode, where: Where) -> None:
+        iris: dict[str, str] = {}
         for key, value in node.items.items():
             for name, place in personal(value):
                 message = f"{name} looks like personal data; everybody who reads statements sees it here"
                 help = "leave it out, or keep what must be told apart with hmac_pseudonym(x)"
                 self.lints.append(place.lint("W320", message, help=help))
-            if "${" not in key and key not in ("$use", "with") and not is_iri(key):
-                message = f"the key of an extension is an absolute IRI, got {key!r}"
-                self.lints.append(node.keys[key].place.lint("E203", message))
+            if "${" in key or key in ("$use", "with"):
+                continue
+            place = node.keys[key].place
+            iri = self.vocabulary.extensions[where].get(key, key)
+            if not is_iri(iri):
+                message = self.shorthand.unknown_extension(key, where)
+                help = "a word of the vocabulary, or an absolute IRI that you own"
+                self.lints.append(place.lint("E203", message, help=help))
+                continue
+            if iri in iris:
+                self.lints.append(place.lint("E120", f"{key!r} and {iris[iri]!r} are the same extension"))
+            iris[iri] = key
+            if iri == key:
+                self.doubt(place, iri, "extensions")
 
     def words(self, node: ScalarNode, shape: str) -> None:
         """Check a literal word, or every word that an expression can come to."""
@@ -283,6 +302,14 @@ class ShapeChecker:
         elif word in self.vocabulary.aliases:
             message = f"{word} is written {self.vocabulary.aliases[word]} in the profiles"
             self.lints.append(place.lint("W203", message))
+        else:
+            self.doubt(place, word, "verbs" if shape == "verb" else "types")
+
+    def doubt(self, place: Place, iri: str, kind: Kind) -> None:
+        """W207: an IRI that looks like one of a profile and is none."""
+        found = self.vocabulary.doubt(iri, kind)
+        if found is not None:
+            self.lints.append(place.lint("W207", found.message, help=found.help))
 
 
 def personal(node: Node) -> Iterator[tuple[str, Place]]:

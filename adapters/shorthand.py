@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.expressions.values import EvaluationError, describe, text
+from adapters.terms import Where
 from adapters.vocabulary import Vocabulary, is_iri, nearest
 
 ACTIVITY_KEYS = frozenset(
@@ -51,6 +52,7 @@ class Shorthand:
             ("actor", self.actor),
             ("verb", self.verb),
             ("object", self.object),
+            ("result", self.result),
             ("context", self.context),
             ("attachments", self.attachments),
         ):
@@ -133,6 +135,8 @@ class Shorthand:
                 definition[key] = self.components(written[key])
         if "extensions" in written:
             definition["extensions"] = written["extensions"]
+        if "extensions" in definition:
+            definition["extensions"] = self.extensions(definition["extensions"], "activity")
         if definition:
             made["definition"] = definition
         made.update({key: value for key, value in written.items() if key not in ACTIVITY_KEYS})
@@ -149,6 +153,33 @@ class Shorthand:
                 raise EvaluationError(f"type {written[:60]!r} is not in the vocabulary{hint}", code="R104")
             iri = self.vocabulary.aliases.get(written, written)
         return iri
+
+    def extensions(self, written: Any, where: Where) -> Any:
+        """Extensions whose keys may be words of the vocabulary."""
+        if not isinstance(written, dict) or all(":" in key for key in written):
+            return written
+        return {self.extension(key, where): value for key, value in written.items()}
+
+    def extension(self, word: str, where: Where) -> str:
+        """The IRI of an extension from a word of the vocabulary or an IRI."""
+        iri = self.vocabulary.extensions[where].get(word)
+        if iri is None:
+            if not is_iri(word):
+                raise EvaluationError(self.unknown_extension(word, where), code="R104")
+            return word
+        return iri
+
+    def unknown_extension(self, word: str, where: Where) -> str:
+        """The sentence about a word that stands for no extension there."""
+        other = self.vocabulary.elsewhere(word)
+        if other is not None:
+            places = " and ".join(other.where)
+            return (
+                f"{word[:60]!r} is an extension of {places} in the {other.profile.name}, not of {where}; "
+                f"its IRI {other.iri} may be written everywhere"
+            )
+        hint = nearest(word, self.vocabulary.extensions[where])
+        return f"{where} extension {word[:60]!r} is not in the vocabulary{hint}"
 
     def components(self, written: Any) -> Any:
         """Interaction components from a list of ids or objects, or from a mapping of ids to texts."""
@@ -181,7 +212,15 @@ class Shorthand:
         for key in ("instructor", "team"):
             if key in made:
                 made[key] = self.actor(made[key])
+        if "extensions" in made:
+            made["extensions"] = self.extensions(made["extensions"], "context")
         return made
+
+    def result(self, written: Any) -> Any:
+        """A result whose extensions may be named by words."""
+        if not isinstance(written, dict) or "extensions" not in written:
+            return written
+        return {**written, "extensions": self.extensions(written["extensions"], "result")}
 
     def related(self, written: Any) -> list[Any]:
         """The activities of one kind of relation; those whose id is absent are left out."""

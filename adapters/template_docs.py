@@ -24,7 +24,7 @@ OBJECT = {
     "source": "Components of a matching question.",
     "target": "Components of a matching question.",
     "steps": "Components of a performance question.",
-    "extensions": "Any JSON under keys that are IRIs.",
+    "extensions": "Any JSON under words of the vocabulary or IRIs: { progress: 40 }.",
     "objectType": "Agent, Group, StatementRef or SubStatement, when it is no activity.",
 }
 RESULT = {
@@ -33,7 +33,7 @@ RESULT = {
     "completion": "true or false.",
     "response": "An answer: ${ x | response }.",
     "duration": "${ seconds(x) }, ${ minutes(x) }, ${ between(start, end) }.",
-    "extensions": "Any JSON under keys that are IRIs.",
+    "extensions": "Any JSON under words of the vocabulary or IRIs: { progress: 40 }.",
 }
 CONTEXT = {
     "parent": "Activities this one is part of: an id, an object, or a list of them.",
@@ -47,7 +47,7 @@ CONTEXT = {
     "instructor": "An agent or identity.",
     "team": "A group.",
     "statement": "A StatementRef, such as to ${ parent.id }.",
-    "extensions": "Any JSON under keys that are IRIs.",
+    "extensions": "Any JSON under words of the vocabulary or IRIs: { progress: 40 }.",
 }
 TEMPLATES = {"actor": ACTOR, "object": OBJECT, "result": RESULT, "context": CONTEXT}
 DIRECTIVES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from adapters import load_mapping, reference
+from adapters import load_mapping, reference, vocabulary_docs
 from adapters.files import reader
 from adapters.functions.examples import EXAMPLES
 from adapters.functions.registry import FUNCTIONS
@@ -31,6 +31,18 @@ def test_the_page_of_findings_is_made_from_the_code() -> None:
 
 def test_the_reference_is_made_from_the_code() -> None:
     assert (DOCS / "reference.md").read_text("utf-8") == reference.page()
+
+
+def test_the_vocabulary_is_made_from_the_data() -> None:
+    assert (DOCS / "vocabulary.md").read_text("utf-8") == vocabulary_docs.page()
+
+
+def test_the_example_of_the_vocabulary_is_clean() -> None:
+    (written,) = re.findall(r"^```yaml\n(.*?)^```", vocabulary_docs.page(), re.DOTALL | re.MULTILINE)
+    actor = "  actor: { account: { homePage: https://id.example.edu, name: mira } }\n"
+    rule = "".join(f"    {line}\n" for line in (written + actor).splitlines())
+    text = f"adapter: quizly\nsource: {{ language: en }}\nrules:\n  - name: only\n{rule}"
+    assert [str(one) for one in lint(text, "quizly.yaml")] == []
 
 
 def test_every_function_has_an_example_unless_a_key_decides_its_result() -> None:

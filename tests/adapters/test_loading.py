@@ -97,7 +97,7 @@ rules:
         ),
         (
             "      context: { extensions: { leave: 1 } }\n",
-            "6:32  error E203  the key of an extension is an absolute IRI, got 'leave'",
+            "6:32  error E203  context extension 'leave' is not in the vocabulary",
         ),
         (
             "      verb: http://activitystrea.ms/schema/1.0/submit\n",

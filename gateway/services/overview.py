@@ -25,6 +25,11 @@ MOST_CLIENTS = 50
 _HOUR = dt.timedelta(hours=1)
 # Longer than any queue takes that is being worked on.
 _LONG_WAIT = dt.timedelta(minutes=5)
+_BECAME = {
+    State.FAILED: "could not be mapped",
+    State.UNMATCHED: "matched no rule",
+    State.HELD: "{be} held",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +82,9 @@ class Overview:
             for state in (State.FAILED, State.UNMATCHED, State.HELD):
                 if count := counts.unsettled.get(state, 0):
                     more = "+" if count == store.ENOUGH else ""
-                    verb = "is" if count == 1 else "are"
                     noun = "delivery" if count == 1 else "deliveries"
-                    text = f"{count:,}{more} {noun} of {adapter.name} {verb} {state}"
+                    became = _BECAME[state].format(be="is" if count == 1 else "are")
+                    text = f"{count:,}{more} {noun} of {adapter.name} {became}"
                     found.append(Finding(text=text, adapter=adapter.name, state=state))
         found += [
             Finding(text=f"{silence.adapter} is silent for too long", adapter=silence.adapter)

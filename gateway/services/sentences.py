@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from gateway.services.texts import title_text
+from gateway.services.texts import duration_text, title_text
 
 _LONGEST = 160
 
@@ -102,7 +102,7 @@ def _results(result: object) -> list[str]:
     if _text(result.get("response")):
         parts.append(f"answered “{_short(result['response'], 60)}”")
     if _text(result.get("duration")):
-        parts.append(f"took {_short(result['duration'], 40)}")
+        parts.append(f"took {_short(duration_text(result['duration']), 40)}")
     return parts
 
 

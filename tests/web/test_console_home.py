@@ -92,9 +92,9 @@ async def test_deliveries_that_wait_for_somebody_are_said_first(
             assert (await post_acme(gateway.http(), item)).status == 200
         await settled(gateway, 4)
         shown = words(await visitor.get("/"))
-    assert "1 delivery of acme is failed" in shown
-    assert "1 delivery of acme is unmatched" in shown
-    assert shown.index("What needs a person") < shown.index("1 delivery of acme is failed")
+    assert "1 delivery of acme could not be mapped" in shown
+    assert "1 delivery of acme matched no rule" in shown
+    assert shown.index("What needs a person") < shown.index("1 delivery of acme could not be mapped")
     assert re.search(r"acme webhooks ready .* UTC 4 unmatched 1 failed 1", shown)
 
 

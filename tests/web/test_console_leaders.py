@@ -45,4 +45,4 @@ async def test_five_answers_are_given_from_live_data_with_gaps_named(
         assert "Gap: 1 may do everything: Credential tests." in full
         assert full.count(": in use.") == 3
         assert "They deliver: acme." in full
-        assert "1 delivery of acme is failed" in full
+        assert "1 delivery of acme could not be mapped" in full

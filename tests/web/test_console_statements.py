@@ -50,7 +50,7 @@ def test_a_statement_is_a_sentence_whatever_it_leaves_out() -> None:
         "completion": False,
         "duration": "PT5M",
     }
-    assert said(result=result).endswith("(scored 17 of 20, succeeded, incomplete, took PT5M)")
+    assert said(result=result).endswith("(scored 17 of 20, succeeded, incomplete, took 5 min)")
     assert said(result={"score": {"scaled": 0.855}}).endswith("(scored 86 %)")
     assert len(said(actor={"name": "x" * 9000, "mbox": "mailto:a@b.c"})) < 300
     # What other systems stored long ago may be anything.

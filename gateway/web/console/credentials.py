@@ -16,6 +16,19 @@ from gateway.web.console.visits import Visit
 from gateway.web.origins import addresses
 
 _ROWS = ("verbs", "courses", "sources", "platforms")
+_ABOUT = {
+    Scope.ALL: "everything, the management of the gateway included",
+    Scope.ALL_READ: "all kinds of reading",
+    Scope.STATEMENTS_WRITE: "store statements, as a tool that reports does",
+    Scope.STATEMENTS_READ: "read statements of everybody",
+    Scope.STATEMENTS_READ_MINE: "read back statements that it stored itself",
+    Scope.STATE: "keep where learners are (state documents)",
+    Scope.PROFILE: "keep profiles of learners and activities",
+    Scope.DEFINE: "have its descriptions of activities count",
+    Scope.CMI5: "run courses: import, enrol, launch, follow",
+    Scope.HOOKS: "webhooks: deliveries, mappings, replay",
+    Scope.ADMIN: "courses and webhooks: the whole management API",
+}
 _GIVEN = ("name", "owner", "purpose", *_ROWS)
 
 
@@ -59,7 +72,7 @@ async def _listed(visit: Visit, *, status: int = 200, **values: Any) -> web.Resp
         "credentials.html",
         status=status,
         credentials=await _credentials(visit).list(),
-        scopes=list(Scope),
+        scopes=[(scope, _ABOUT[scope]) for scope in Scope],
         **({"refused": None, "given": {}, "chosen": []} | values),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,11 +17,14 @@ from adapters.functions.registry import builder, function
 _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(:\d\d)?([.,]\d{1,12})?\s?([Zz]|[+-]\d\d(?::?\d\d)?)?", re.ASCII
 )
+_NUMBER = r"(\d+(?:[.,]\d+)?)"
 _DURATION = re.compile(
-    r"P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?",
-    re.ASCII,
+    "P(?=.)(?:NY)?(?:NM)?(?:NW)?(?:ND)?(?:T(?=.)(?:NH)?(?:NM)?(?:NS)?)?".replace("N", _NUMBER), re.ASCII
 )
+# Seconds of what stands in that order; what years and months come to depends on the calendar.
+_UNITS = (0, 0, 604_800, 86_400, 3_600, 60, 1)
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?([0-5]?\d):([0-5]?\d(?:\.\d{1,9})?)", re.ASCII)
+_LONGEST = 64  # characters of a duration
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -184,21 +188,62 @@ def _positive(scope: Any, value: int | float) -> str | None:
 @function()
 def iso_duration(value: Any) -> str | None:
     """An ISO 8601 duration, or `h:mm:ss`, as xAPI wants it; other text is absent."""
-    written = text(value).strip()
-    if len(written) > 64:
+    written = text(value).strip().upper()
+    found = _clock_seconds(written)
+    if found is None:
+        parts = _duration_parts(written)
+        if parts is None:
+            return None
+        if any(parts[:3]):
+            whole = all(part is None or part.isdecimal() for part in parts[:3])
+            return written.replace(",", ".") if whole else None
+        found = _sum(parts)
+    return duration(_plain(found))
+
+
+@function()
+def duration_seconds(value: Any) -> int | float | None:
+    """Seconds of an ISO 8601 duration or `h:mm:ss`; other text is absent, and so are years and months."""
+    written = text(value).strip().upper()
+    found = _clock_seconds(written)
+    if found is None:
+        parts = _duration_parts(written)
+        if parts is None or any(part is not None and part.strip("0.,") for part in parts[:2]):
+            return None
+        found = _sum(parts)
+    return _plain(found)
+
+
+@function()
+def seconds_between(start: Any, end: Any) -> int | float:
+    """Seconds from one instant to another, as a number; negative when the second one is earlier."""
+    passed = instant(_instant_text(end)) - instant(_instant_text(start))
+    return _plain(Fraction(passed // timedelta(microseconds=1), 1_000_000))
+
+
+def _clock_seconds(written: str) -> Fraction | None:
+    """`h:mm:ss` or `mm:ss` in seconds."""
+    clock = _CLOCK.fullmatch(written) if len(written) <= _LONGEST else None
+    if clock is None:
         return None
-    clock = _CLOCK.fullmatch(written)
-    if clock:
-        hours, mins, secs = clock.groups()
-        exact = float(secs)
-        spare = int(exact) if exact.is_integer() else exact
-        return duration(int(hours or 0) * 3600 + int(mins) * 60 + spare)
-    match = _DURATION.fullmatch(written.upper())
+    hours, mins, secs = clock.groups()
+    return int(hours or 0) * 3600 + int(mins) * 60 + Fraction(secs)
+
+
+def _duration_parts(written: str) -> list[str | None] | None:
+    """Years to seconds of an ISO 8601 duration in capitals; only the last one may have a fraction."""
+    match = _DURATION.fullmatch(written) if len(written) <= _LONGEST else None
     if match is None:
         return None
-    years, months, weeks, days, hours, mins, secs = match.groups()
-    if years or months or weeks:
-        return written.upper()
-    exact = float(secs or 0)
-    spare = int(exact) if exact.is_integer() else exact
-    return duration(int(days or 0) * 86400 + int(hours or 0) * 3600 + int(mins or 0) * 60 + spare)
+    parts = [part and part.replace(",", ".") for part in match.groups()]
+    given = [part for part in parts if part is not None]
+    return parts if all("." not in part for part in given[:-1]) else None
+
+
+def _sum(parts: list[str | None]) -> Fraction:
+    found = (Fraction(part) * unit for part, unit in zip(parts, _UNITS, strict=True) if part is not None)
+    return sum(found, Fraction(0))
+
+
+def _plain(exact: Fraction) -> int | float:
+    return exact.numerator if exact.denominator == 1 else float(exact)

@@ -12,16 +12,19 @@ from adapters.model import Block
 from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode, plain, read_yaml
 
 
-def sample_payloads(text: str, name: str, read: Callable[[str], str | None]) -> list[Any]:
-    """The payloads that a test file's cases use, for lints that compare paths with samples."""
+def sample_cases(text: str, name: str, read: Callable[[str], str | None]) -> list[tuple[Any, Any]]:
+    """What a test file's cases start from, for lints that compare paths with samples: payloads, and what is
+    fetched for their events (None where nothing is).
+    """
     try:
         root = read_yaml(text, name)
     except MappingError:
         return []
     found = []
     for node in root.items if isinstance(root, ListNode) else ():
+        case = Block(node)
         try:
-            found.append(payload_of(Block(node), read))
+            found.append((payload_of(case, read), fetched_of(case, read)))
         except CaseError:
             continue
     return found

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from adapters.batch_paths import items_of
 from adapters.expressions.environment import REQUEST_NAMES, Env
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
@@ -62,10 +63,12 @@ class EventLoader:
         env = replace(self.env, names=EVENT_NAMES - ({"item"} if "batch" not in block else set()))
         batch, event_id = block.get("batch"), block.get("event_id")
         without_items = replace(env, names=frozenset({"body", "headers", "query"}))
-        items, items_path = (None, None) if batch is None else self.templates.parsed(batch, without_items)
+        already = len(self.loading.collected.reads)
+        items = self.templates.expression(batch, without_items) if batch is not None else None
         plan = EventPlan(
             batch=items,
-            items_path=items_path,
+            items=items_of(batch) if batch is not None else None,
+            batch_reads=tuple(self.loading.collected.reads[already:]),
             event_id=named("event_id", self.templates.template(event_id, env), env)
             if event_id is not None
             else None,

@@ -56,7 +56,9 @@ FETCH_BACK: Model = {
     ),
 }
 PRIVACY: Model = {
-    "drop": Key("list", "Paths removed from the stored copy and hidden from rules."),
+    "drop": Key(
+        "list", "Paths below body, item or fetched, removed from the stored copy and hidden from rules."
+    ),
     "mask": Key("list", "Paths overwritten in the stored copy and for rules."),
     "pseudonym": Key("list", "Paths whose values become pseudonyms in the stored copy and for rules."),
     "store_raw": Key("choice", "What is kept of a request once it is resolved.", choices=STORE_RAW),

@@ -124,6 +124,10 @@ CODES: dict[str, Code] = {
     "E315": Code(
         "a signature over itself", "What is signed cannot hold its signature: name the signed parts."
     ),
+    "E318": Code(
+        "items that depend on what is hidden",
+        "What is `for_identity_only` is not there for rules, so `batch` would find other items for them.",
+    ),
     "W120": Code(
         "an operator left of a pipe", "The pipe takes everything to its left. Parentheses make that visible."
     ),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from adapters.case_payloads import sample_payloads
+from adapters.case_payloads import sample_cases
 from adapters.coverage import Observed
-from adapters.lints import Lint, MappingError, allowed, suggest
+from adapters.lints import Lint, MappingError, allowed
 from adapters.loader import load_mapping
 from adapters.mapping import Mapping
 from adapters.overlap import shadowed_rules
+from adapters.sample_paths import unseen_paths
 from adapters.testing import run_tests
 from adapters.yaml_source import MapNode, Node, Place, ScalarNode
 
@@ -32,38 +33,21 @@ def lint(
         mapping = load_mapping(text, name, files=files)
     except MappingError as error:
         return list(error.lints)
-    payloads = list(samples)
+    payloads, answers = list(samples), []
     found = [*mapping.lints, *shadowed_rules(mapping), *unused(mapping)]
     if tests is not None:
         read = files if files is not None else _nothing
-        payloads += sample_payloads(tests[1], tests[0], read)
+        cases = sample_cases(tests[1], tests[0], read)
+        payloads += [payload for payload, _ in cases]
+        answers = [answer for _, answer in cases]
         found += unreached(mapping, tests, read)
-    found += unseen_paths(mapping, payloads)
+    found += unseen_paths(mapping, payloads, answers)
     kept = [one for one in dict.fromkeys(found) if not allowed(one, mapping.texts.get(one.file, ""))]
     return sorted(kept, key=lambda one: (one.file, one.line, one.column, one.code))
 
 
 def _nothing(path: str) -> None:
     return None
-
-
-def unseen_paths(mapping: Mapping, samples: list[Any]) -> list[Lint]:
-    """W201: paths that expressions read but no sample has, with the nearest path that exists."""
-    if not samples:
-        return []
-    known = {path for sample in samples for path in paths_of(sample)}
-    shown = sorted("body" + "".join(_step(key) for key in path) for path in known if path)
-    found: list[Lint] = []
-    for read in mapping.reads:
-        keys = _absolute(mapping, read.root, read.keys)
-        if keys is None or keys in known:
-            continue
-        written = "body" + "".join(_step(key) for key in keys)
-        close = suggest(written, shown)
-        hint = close.removeprefix("; ").replace("'", "").replace("?", " ?") or None
-        message = f"{written} appears in none of {len(samples)} sample{'s' if len(samples) != 1 else ''}"
-        found.append(read.place.lint("W201", message, help=hint))
-    return found
 
 
 def unreached(mapping: Mapping, tests: tuple[str, str], read: Callable[[str], str | None]) -> list[Lint]:
@@ -110,31 +94,3 @@ def _own(mapping: Mapping, kind: str) -> list[tuple[str, Node]]:
 def _name_place(rule: MapNode) -> Place:
     name = rule.items.get("name")
     return name.place if isinstance(name, ScalarNode) else rule.place
-
-
-def _absolute(mapping: Mapping, root: str, keys: tuple[str | int, ...]) -> tuple[str, ...] | None:
-    plain = tuple("*" if isinstance(key, int) else key for key in keys)
-    if root == "body":
-        return plain
-    items = mapping.event_plan.items_path
-    if root == "item" and items is not None and items[0] == "body":
-        return (*("*" if isinstance(key, int) else key for key in items[1]), "*", *plain)
-    return None
-
-
-def _step(key: str) -> str:
-    if key == "*":
-        return "[*]"
-    return f".{key}" if key.isidentifier() else f"['{key}']"
-
-
-def paths_of(value: Any, prefix: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
-    """Every path of a payload; `*` stands for the elements of a list."""
-    found = {prefix}
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            found |= paths_of(inner, (*prefix, key))
-    elif isinstance(value, list):
-        for inner in value:
-            found |= paths_of(inner, (*prefix, "*"))
-    return found

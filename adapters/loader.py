@@ -16,7 +16,7 @@ from adapters.loading import PERSON_NAMES, Files, Loading
 from adapters.lookup_loader import LookupLoader, agents
 from adapters.mapping import Mapping
 from adapters.model import check
-from adapters.privacy_loader import PrivacyLoader
+from adapters.privacy_loader import PrivacyLoader, hidden_reads
 from adapters.rule_loader import RuleLoader
 from adapters.rules import RuleIndex
 from adapters.sharing import gather
@@ -93,7 +93,7 @@ class _Loader:
     def load(self, name: str, traced: Callable[[], Mapping]) -> Mapping:
         rules = receiver = None
         event_plan = None
-        lookups, privacy = LookupLoader(self.loading), PrivacyLoader(self.loading)
+        lookups = LookupLoader(self.loading)
         adapter = self.block.text("adapter") or name
         try:
             receiver, event_plan = EventLoader(self.loading).receive()
@@ -123,12 +123,18 @@ class _Loader:
         if rules is None or event_plan is None:
             raise MappingError(_sorted([*self.shared.lints, *self.loading.collected.lints]))
         origin = self.origin(adapter)
+        remembers = lookups.remembers()
+        env = self.loading.event_env(PERSON_NAMES)
+        fetching = fetch_back.load(self.block.block("fetch_back"), self.templates, env)
+        secrets = receiver.secret_paths if receiver is not None else ()
+        privacy = PrivacyLoader(self.loading, event_plan.items).privacy(secrets)
+        reads = tuple(self.loading.collected.reads)
         return Mapping(
             name=adapter,
             file=name,
             version=self.block.integer("version", 1),
             revision=self.shared.revision(),
-            lints=tuple(privacy.hidden_reads()),
+            lints=tuple(hidden_reads(privacy, event_plan, reads)),
             texts=dict(self.shared.texts),
             node=self.loading.node,
             origin=origin,
@@ -136,19 +142,15 @@ class _Loader:
             source=self.loading.source,
             receiver=receiver,
             event_plan=event_plan,
-            privacy=privacy.privacy(receiver.secret_paths if receiver is not None else ()),
+            privacy=privacy,
             identities=tuple(identities.values()),
             directories=directories[0],
-            remembers=lookups.remembers(),
+            remembers=remembers,
             recalls=recalls,
-            fetch_back=fetch_back.load(
-                self.block.block("fetch_back"),
-                self.templates,
-                self.loading.event_env(PERSON_NAMES),
-            ),
+            fetch_back=fetching,
             index=RuleIndex(tuple(rules)),
             all_rules=self.block.text("mode", "first") == "all",
-            reads=tuple(self.loading.collected.reads),
+            reads=reads,
             branches=tuple(self.loading.collected.branches),
             tables=self.env.tables,
             tables_used=frozenset(self.loading.collected.tables_used),

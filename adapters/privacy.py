@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from adapters.batch_paths import ELEMENT
 from adapters.expressions.values import text
 from adapters.functions.ids import pseudonym
 from adapters.lints import Lint
@@ -23,8 +24,8 @@ STORE_RAW: tuple[StoreRaw, ...] = ("keep", "redacted", "hash-only", "none")
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """One path below `body` or `fetched`; `*` stands for every element or key. Identities may still see it if
-    so said.
+    """One path below `body` or `fetched`; `*` stands for every element or key, `ELEMENT` for every element.
+    Identities may still see it if so said. Paths below `item` are paths below `body` here.
 
     `kind` goes into a pseudonym: an identity's candidate of the same kind and value has the same one.
     """
@@ -37,7 +38,14 @@ class Hidden:
 
     @property
     def shown(self) -> str:
-        return ".".join((self.root, *self.keys))
+        return ".".join((self.root, *self.keys)).replace(f".{ELEMENT}", ELEMENT)
+
+    def covers(self, keys: tuple[str | int, ...]) -> bool:
+        """Whether a path below the same root is this one, or below it."""
+        return len(keys) >= len(self.keys) and all(
+            mine in ("*", ELEMENT) or mine == str(theirs)
+            for mine, theirs in zip(self.keys, keys, strict=False)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +87,18 @@ class Privacy:
         for name, value in found.items():
             object.__setattr__(self, name, value)
 
+    @property
+    def all(self) -> tuple[Hidden, ...]:
+        """What is hidden of payloads and of what is fetched."""
+        return (*self.hidden, *self.fetched)
+
 
 def hidden_path(node: ScalarNode) -> tuple[str, Keys] | Lint:
-    """Read `body.a.*.b` or `fetched.a[*].b`: the root, and the keys below it."""
+    """Read `body.a.*.b`, `item.a` or `fetched.a[*].b`: the root, and the keys below it."""
     written = node.text.replace("[*]", ".*").replace("[", ".").replace("]", "")
     root, *keys = written.split(".")
-    if root not in ("body", "fetched") or not keys or not all(keys):
-        message = f"a path below body or fetched is wanted, such as body.user.phone, got {node.text!r}"
+    if root not in ("body", "item", "fetched") or not keys or not all(keys):
+        message = f"a path below body, item or fetched is wanted, such as body.user.phone, got {node.text!r}"
         return node.place.lint("E111", message)
     return root, tuple(keys)
 
@@ -100,7 +113,8 @@ class Sight:
 
 # What happens to the value at the end of a path; None takes it out.
 _Change: TypeAlias = Callable[[Any, bytes], Any] | None
-# Branches by key; a tree with `*` or an index has no other key.
+# Branches by key; a tree with `*` or an index has no other key, and `ELEMENT` is for lists what names are for
+# objects.
 _Tree: TypeAlias = "dict[str, _Tree | _Change]"
 
 
@@ -180,7 +194,7 @@ def _changed(value: Any, tree: _Tree, key: bytes) -> Any:
         return {name: _inner(item, branch, key) for name, item in value.items()}
     fields = value
     for name, branch in tree.items():
-        if name in value:
+        if name in value and name != ELEMENT:
             if branch is None:
                 fields = value.copy() if fields is value else fields
                 del fields[name]
@@ -194,9 +208,13 @@ def _changed(value: Any, tree: _Tree, key: bytes) -> Any:
 
 
 def _changed_items(value: list[Any], tree: _Tree, key: bytes) -> list[Any]:
-    """Only a tree with a single key knows elements of a list."""
-    (wanted, branch), *others = tree.items()
-    chosen = range(0) if others else range(len(value)) if wanted == "*" else _index(wanted, len(value))
+    """Only `ELEMENT`, or the single key of a tree, knows elements of a list."""
+    wanted = ELEMENT if ELEMENT in tree else next(iter(tree))
+    if wanted in ("*", ELEMENT):
+        chosen = range(len(value))
+    else:
+        chosen = range(0) if len(tree) > 1 else _index(wanted, len(value))
+    branch = tree[wanted]
     if not chosen:
         return value
     if branch is None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from adapters.batch_paths import Items, Keys, places_of
+from adapters.expressions.environment import Read
 from adapters.lints import Lint
 from adapters.loading import Loading, span
 from adapters.model import Block
 from adapters.privacy import ACTIONS, Hidden, Privacy, hidden_path
 from adapters.receive.body_path import BodyPath
+from adapters.splitting import EventPlan
 from adapters.yaml_source import MapNode, ScalarNode
 
 _LEAST_KEPT, _MOST_KEPT = 5 * 86400, 36_500 * 86400  # seconds
 
 
 class PrivacyLoader:
-    """Compiles the block, and says where an expression reads what is dropped."""
+    """Compiles the block; `items` are where the items of a batch are found."""
 
-    def __init__(self, loading: Loading) -> None:
+    def __init__(self, loading: Loading, items: Items | None) -> None:
         self.loading = loading
+        self.items = items
         self.block = loading.block
         self.env = loading.env
 
@@ -70,19 +74,43 @@ class PrivacyLoader:
                     self.loading.report(read)
                     continue
                 root, keys = read
+                kind = kind or keys[-1]
                 if root not in self.env.names:
-                    self.loading.report(path.place.lint("E111", "`fetched` needs `fetch_back:`"))
-                found.append(Hidden(keys, action, only, kind or keys[-1], root))
+                    needs = "receive.batch" if root == "item" else "fetch_back:"
+                    self.loading.report(path.place.lint("E111", f"`{root}` needs `{needs}`"))
+                elif root == "item":
+                    found += [Hidden(one, action, only, kind) for one in self.in_items(keys, path)]
+                else:
+                    found.append(Hidden(keys, action, only, kind, root))
         return tuple(found)
 
-    def hidden_reads(self) -> list[Lint]:
-        """Warn where an expression reads what `privacy.drop` removes; it will always be absent."""
-        dropped = [one for one in self.hidden() if one.action == "drop" and not one.for_identity_only]
-        lints: list[Lint] = []
-        for read in self.loading.collected.reads:
-            for one in dropped:
-                keys = tuple(map(str, read.keys))
-                if read.root == one.root and keys[: len(one.keys)] == one.keys:
-                    message = f"{one.shown} is dropped by `privacy:`, so this is always absent"
-                    lints.append(read.place.lint("W316", message))
-        return lints
+    def in_items(self, keys: Keys, path: ScalarNode) -> tuple[Keys, ...]:
+        """Where in the body the items' field is: there it has to be hidden before anything is stored."""
+        found = self.items.at(keys) if self.items is not None else ()
+        if not found:
+            help = "write where it is in the payload, such as body.people[*].email"
+            message = f"{path.text} cannot be found in the payload by what `receive.batch` says"
+            self.loading.report(path.place.lint("E111", message, help=help))
+        return found
+
+
+def hidden_reads(privacy: Privacy, plan: EventPlan, reads: Iterable[Read]) -> Iterator[Lint]:
+    """W316 where an expression reads what nobody sees, E318 where a batch reads what only identities see."""
+    gone = [one for one in privacy.all if one.action == "drop" and not one.for_identity_only]
+    for read in reads:
+        if (one := _covering(gone, plan, read)) is not None:
+            message = f"{one.shown} is dropped by `privacy:`, so this is always absent"
+            yield read.place.lint("W316", message)
+    sealed = [one for one in privacy.hidden if one.for_identity_only]
+    for read in plan.batch_reads:
+        if (one := _covering(sealed, plan, read)) is not None:
+            message = f"{one.shown} is hidden from rules, so `batch` cannot depend on it"
+            help = "make every element an item, and ignore those that are none by a rule"
+            yield read.place.lint("E318", message, help=help)
+
+
+def _covering(hidden: list[Hidden], plan: EventPlan, read: Read) -> Hidden | None:
+    """What hides the thing that an expression reads."""
+    places = places_of(plan.items, read.root, read.keys)
+    found = (one for one in hidden for root, keys in places if one.root == root and one.covers(keys))
+    return next(found, None)

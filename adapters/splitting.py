@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adapters.expressions.environment import Closure, PayloadPath
-from adapters.expressions.scope import Scope
+from adapters.batch_paths import Items
+from adapters.expressions.environment import Closure, Read
+from adapters.expressions.scope import MAX_STEPS, Scope
 from adapters.expressions.values import EvaluationError, text
 from adapters.outcomes import Event, Failed, Skipped, Taken
 from adapters.privacy import Sight
@@ -21,19 +22,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventPlan:
-    """How a delivery is taken apart: `batch`, `event_id`, and whether the body's hash has to back the id."""
+    """How a delivery is taken apart: `batch`, `event_id`, and whether the body's hash has to back the id.
+
+    `items` are where the batch finds its items, None where that cannot be told; `batch_reads` what it reads.
+    """
 
     batch: Closure | None
     event_id: Closure | None
     mix_in_body: bool
     place: Place
-    items_path: PayloadPath | None = None
+    items: Items | None = None
+    batch_reads: tuple[Read, ...] = ()
 
 
 def split(mapping: Mapping, scope: Scope, payload: Any, sight: Sight) -> list[Taken]:
     """The events of a payload; `scope` holds the request it came with, `sight` what is seen of it."""
     plan = mapping.event_plan
-    items: list[Any] = [None]
+    visible = sight.visible
+    # As it is stored: a delivery is taken apart the same way whenever that happens.
+    private = scope.body = sight.private
+    known: list[Any] = [None]
     if plan.batch is not None:
         try:
             found = plan.batch(scope)
@@ -44,15 +52,18 @@ def split(mapping: Mapping, scope: Scope, payload: Any, sight: Sight) -> list[Ta
             return [Failed(problems=(lint,), index=0)]
         if not found:
             return [Skipped(None, "the batch is empty")]
-        items = found
-    visible, private = sight.visible, sight.private
-    shown = known = items
-    if mapping.hidden and plan.batch is not None:
-        shown, known = _items(mapping, scope, visible), _items(mapping, scope, private)
-        scope.body = payload
+        known = found
+    shown = known
+    if plan.batch is not None and visible is not private:
+        scope.steps = MAX_STEPS  # the same work once more
+        shown = _items(mapping, scope, visible)
+        scope.body = private
+        if len(shown) != len(known):
+            lint = plan.place.lint("R105", "batch: rules would see other items than identities do")
+            return [Failed(problems=(lint,), index=0)]
     events: list[Taken] = []
     whole_hash = _Lazy(lambda: content_hash(payload))
-    for index, item in enumerate(items):
+    for index, item in enumerate(known):
         found = _event_id(mapping, scope, index, item, whole_hash)
         if isinstance(found, Failed):
             events.append(found)
@@ -61,9 +72,9 @@ def split(mapping: Mapping, scope: Scope, payload: Any, sight: Sight) -> list[Ta
             event_id=found,
             index=index,
             body=visible,
-            item=shown[index] if index < len(shown) else None,
+            item=shown[index],
             whole_body=private,
-            whole_item=known[index] if index < len(known) else None,
+            whole_item=item,
             headers=scope.headers,
             query=scope.query,
             received_at=scope.received_at or "",
@@ -75,7 +86,10 @@ def split(mapping: Mapping, scope: Scope, payload: Any, sight: Sight) -> list[Ta
 def _items(mapping: Mapping, scope: Scope, payload: Any) -> list[Any]:
     assert mapping.event_plan.batch is not None
     scope.body = payload
-    found = mapping.event_plan.batch(scope)
+    try:
+        found = mapping.event_plan.batch(scope)
+    except EvaluationError:
+        return []
     return found if isinstance(found, list) else []
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapters import Adapted, Event, load_mapping
-from adapters.case_payloads import sample_payloads
+from adapters.case_payloads import sample_cases
 from adapters.files import load_file, mapping_paths, reader
 from benchmarks.mapping import LOOKUPS as HAND_LOOKUPS
 from benchmarks.mapping import MAPPING, PAYLOAD, by_hand
@@ -22,7 +22,7 @@ def test_the_quick_way_and_the_traced_way_make_the_same_of_every_sample(path: Pa
     mapping = load_file(path)
     tests = path.with_name(f"{path.stem}.test.yaml")
     compared = 0
-    for payload in sample_payloads(tests.read_text("utf-8"), tests.name, reader(path.parent)):
+    for payload, _ in sample_cases(tests.read_text("utf-8"), tests.name, reader(path.parent)):
         for event in mapping.events(payload):
             if isinstance(event, Event):
                 assert mapping.explain(event, LOOKUPS).outcome == mapping.adapt(event, LOOKUPS)

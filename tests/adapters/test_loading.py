@@ -179,7 +179,7 @@ def test_a_mistake_in_a_statement_is_found_at_its_place(body: str, finding: str)
         (
             "privacy: { drop: [ user.name ] }\n",
             (
-                "2:20  error E111  a path below body or fetched is wanted, such as body.user.phone, "
+                "2:20  error E111  a path below body, item or fetched is wanted, such as body.user.phone, "
                 "got 'user.name'"
             ),
         ),

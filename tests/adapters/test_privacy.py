@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.privacy import Hidden, Hiding
 
 NAMES = st.sampled_from(["a", "b", "c"])
-KEYS = st.lists(st.one_of(NAMES, st.sampled_from(["*", "0", "1"])), min_size=1, max_size=3).map(tuple)
+KEYS = st.lists(st.one_of(NAMES, st.sampled_from(["*", "[*]", "0", "1"])), min_size=1, max_size=3).map(tuple)
 ACTIONS = st.sampled_from(["drop", "mask", "pseudonym"])
 HIDDEN = st.lists(st.builds(Hidden, KEYS, ACTIONS, kind=st.just("k")), max_size=6)
 PAYLOADS = st.recursive(
@@ -48,6 +48,8 @@ def test_where_hiding_is_settled_doing_it_again_changes_nothing(hidden: list[Hid
         (("people", "0"), {"people": [{"id": 2, "name": "B"}], "note": "n"}),
         (("people", "7"), {"people": [{"id": 1, "name": "A"}, {"id": 2, "name": "B"}], "note": "n"}),
         (("*",), {}),
+        (("people", "[*]", "name"), {"people": [{"id": 1}, {"id": 2}], "note": "n"}),
+        (("[*]", "name"), {"people": [{"id": 1, "name": "A"}, {"id": 2, "name": "B"}], "note": "n"}),
         (("note", "inside"), {"people": [{"id": 1, "name": "A"}, {"id": 2, "name": "B"}], "note": "n"}),
     ],
 )

@@ -64,11 +64,18 @@ async def one(gateway: Gateway, *states: State) -> Delivery:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("below", ["body.items.*", "item"])
 @pytest.mark.parametrize("policy", ["pseudonym", "hold"])
 async def test_what_is_hidden_is_not_in_the_database_whether_it_is_mapped_or_waits(
-    serve: Serve, mappings_folder: Callable[..., Path], database: AsyncDatabase[Document], policy: str
+    serve: Serve,
+    mappings_folder: Callable[..., Path],
+    database: AsyncDatabase[Document],
+    policy: str,
+    below: str,
 ) -> None:
-    folder = str(mappings_folder(**hiding(policy=policy)))
+    changes = hiding(policy=policy)
+    changes["rules:\n"] = changes["rules:\n"].replace("body.items.*", below)
+    folder = str(mappings_folder(**changes))
     async with serve(hooks__mappings=folder) as gateway:
         assert (await post_acme(gateway.http(), acme_item("1", **CANARIES))).status == 200
         delivery = await one(gateway)

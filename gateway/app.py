@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 from collections.abc import AsyncIterator, Mapping
 
 import structlog
@@ -12,8 +11,9 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.keys import ACCESS, PEOPLE, PROVIDER, RELOADING, SERVICES, SESSIONS, SETTINGS, TOKENS
+from gateway.services import opening
 from gateway.services.access import Access
-from gateway.services.addresses import public_url as public_url
+from gateway.services.addresses import public_url
 from gateway.services.clock import utc_now
 from gateway.services.identity_provider import IdentityProvider
 from gateway.services.mappings import Mappings
@@ -25,7 +25,6 @@ from gateway.services.tokens import TokenIssuer
 from gateway.services.working import enduring
 from gateway.settings import Settings
 from gateway.store.connection import Client
-from gateway.store.secrets import shared_secret
 from gateway.store.store import Store
 from gateway.web import api, catapult, cmi5, console, content, hooks, oauth, ops, xapi
 from gateway.web.connections import Manners, Runner
@@ -54,35 +53,13 @@ _MOUNTS = (("/v1/xapi", Version.V1), ("/xapi", Version.V2))
 async def open_services(
     settings: Settings, client: Client, mappings: Mappings | None = None
 ) -> dict[str, Services]:
-    """The services of every store, with indexes in place. Mappings are read when they are first wanted."""
-    default = client[settings.databases[settings.stores.default]]
-    more_key = await shared_secret(default, "more")
-    mappings = mappings or Mappings.of(settings)
-    services: dict[str, Services] = {}
-    for name, database in settings.databases.items():
-        store = Store(client, database)
-        await store.prepare()
-        services[name] = Services(
-            store,
-            settings,
-            more_key=more_key,
-            mappings=mappings,
-            fetcher=HttpFetcher(),
-            poster=HttpPoster(settings.notices.allow),
-        )
-    return services
-
-
-def people_of(settings: Settings, default: Store) -> People:
-    """The people of an installation, who are kept in its default store."""
-    return People(
-        default.people,
-        default.sign_ins,
-        stores=settings.stores.names,
-        lifetime=dt.timedelta(seconds=settings.console.session_lifetime),
-        idle=dt.timedelta(seconds=settings.console.idle_timeout),
-        passwords=settings.console.passwords,
-        clock=utc_now,
+    """The services of every store as they are served: they fetch from vendors, and tell others."""
+    return await opening.open_services(
+        settings,
+        client,
+        mappings,
+        fetcher=HttpFetcher,
+        poster=lambda: HttpPoster(settings.notices.allow),
     )
 
 
@@ -114,7 +91,7 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
         watch=settings.hooks.watch,
         clock=utc_now,
     )
-    app[PEOPLE] = people_of(settings, default)
+    app[PEOPLE] = People.of(settings, default)
     app[PROVIDER] = provider_of(settings, default)
     app[TOKENS] = TokenIssuer(app[ACCESS], default.tokens, clock=utc_now)
     cors = Cors(settings.cors.allow_origins)

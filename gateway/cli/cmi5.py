@@ -11,15 +11,14 @@ from uuid import UUID
 
 import click
 
-from gateway.app import open_services
 from gateway.cli.opening import open_client, run
 from gateway.cli.output import print_json, print_table
-from gateway.cmi5.overrides import Overrides, read_overrides
+from gateway.cmi5.overrides import OVERRIDES, Overrides, read_overrides
 from gateway.errors import BadRequest, Invalid
+from gateway.services.opening import open_services
 from gateway.services.registrations import check_learner
 from gateway.services.services import Services
 from gateway.settings import Settings
-from gateway.web.api.bodies import OVERRIDES
 from gateway.xapi import strict_json
 
 Result = TypeVar("Result")

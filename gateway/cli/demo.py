@@ -17,11 +17,11 @@ from urllib.parse import urlencode
 import aiohttp
 import click
 
-from gateway.app import public_url
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json
 from gateway.demo import build_course, samples
+from gateway.services.addresses import public_url
 from gateway.services.bootstrap import new_key, new_secret
 from gateway.services.clock import utc_now
 from gateway.settings import Settings

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import click
 
-from gateway.app import people_of
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json, print_table
@@ -154,7 +153,7 @@ def _with(settings: Settings, use: Callable[[People], Awaitable[Result]]) -> Res
         async with open_client(settings) as client:
             store = Store(client, settings.databases[settings.stores.default])
             await store.prepare()
-            return await use(people_of(settings, store))
+            return await use(People.of(settings, store))
 
     return run(main)
 

@@ -15,14 +15,16 @@ import click
 import structlog
 
 from gateway import __version__
-from gateway.app import open_services, people_of, public_url, serving
+from gateway.app import open_services, serving
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import open_client, run
 from gateway.cli.supervisor import WORKER, supervise
 from gateway.logs import configure_logging
+from gateway.services.addresses import public_url
 from gateway.services.bootstrap import FirstCredential, bootstrap
 from gateway.services.clock import utc_now
 from gateway.services.mappings import Mappings
+from gateway.services.people import People
 from gateway.services.services import Services
 from gateway.services.working import enduring
 from gateway.settings import Settings
@@ -111,7 +113,7 @@ class _First:
 
 async def _prepare(settings: Settings, services: Services) -> _First:
     credential = await bootstrap(settings, services.store.credentials, utc_now())
-    link = await people_of(settings, services.store).first_link(settings.stores.default)
+    link = await People.of(settings, services.store).first_link(settings.stores.default)
     return _First(credential, link)
 
 

@@ -13,7 +13,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gateway.app import open_services
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json
@@ -23,6 +22,7 @@ from gateway.services.attachment_files import AttachmentFiles, replacing
 from gateway.services.clock import utc_now
 from gateway.services.exports import Exported, Exports
 from gateway.services.moves import Line, Manner, Rejected
+from gateway.services.opening import open_services
 from gateway.services.services import Services
 from gateway.services.transfers import Import, Imported, lines_of
 from gateway.services.working import enduring

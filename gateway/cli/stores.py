@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from gateway.app import open_services
 from gateway.cli.opening import chosen_store, open_client, run
+from gateway.services.opening import open_services
 from gateway.services.services import Services
 from gateway.settings import Settings
 

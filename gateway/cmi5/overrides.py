@@ -122,6 +122,8 @@ _KEYS: Final = {
     "return_url": "returnURL",
     "context": "contextTemplate",
 }
+# The keys that `read_overrides` looks at.
+OVERRIDES: Final = tuple(_KEYS.values())
 
 _READERS: Final[Mapping[str, _Reader]] = {
     "launch_mode": _one_of(LaunchMode),

@@ -13,16 +13,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from secrets import token_urlsafe
-from typing import Final
+from typing import Final, Self
 from uuid import UUID, uuid4
 
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from gateway.services.access import Grant, Scope
+from gateway.services.clock import utc_now
 from gateway.services.identities import Identity
 from gateway.services.passwords import LONGEST, Passwords, check_password
+from gateway.settings import Settings
 from gateway.store.people import LastAdministrator, Person, Subject
 from gateway.store.people import People as StoredPeople
 from gateway.store.sign_ins import ConsoleSession, SignIns
+from gateway.store.store import Store
 
 LINK_LASTS = dt.timedelta(days=1)
 _WINDOW = dt.timedelta(minutes=15)
@@ -148,6 +151,19 @@ class People:
         self._clock = clock
         self._takes_passwords = passwords
         self._passwords = Passwords()
+
+    @classmethod
+    def of(cls, settings: Settings, default: Store) -> Self:
+        """The people of an installation; `default` is its default store."""
+        return cls(
+            default.people,
+            default.sign_ins,
+            stores=settings.stores.names,
+            lifetime=dt.timedelta(seconds=settings.console.session_lifetime),
+            idle=dt.timedelta(seconds=settings.console.idle_timeout),
+            passwords=settings.console.passwords,
+            clock=utc_now,
+        )
 
     # -- managing ----------------------------------------------------------------------------------------
 

@@ -9,10 +9,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
-from gateway.app import people_of
 from gateway.cmi5 import vocabulary as words
 from gateway.demo import build_course, samples
-from gateway.services.people import Role
+from gateway.services.people import People, Role
 from gateway.store.credentials import Credential
 from gateway.store.delivery_records import State
 from gateway.store.overview import Overview
@@ -86,7 +85,7 @@ async def fill(site: Site) -> Filled:
 
 
 async def _people(site: Site) -> None:
-    people = people_of(settings_for(site.store.name), site.store)
+    people = People.of(settings_for(site.store.name), site.store)
     await people.create("mara", "Mara Lind", [Role.LMS_ADMINISTRATOR], "main")
     await people.create("ivo", "Ivo Brandt", [Role.INTEGRATION_ENGINEER, Role.AUDITOR], "main")
 

@@ -11,7 +11,8 @@ from typing import Any
 from aiohttp import ClientSession
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from gateway.app import open_services, people_of, serving
+from gateway.app import open_services, serving
+from gateway.services.people import People
 from gateway.store.connection import Client
 from gateway.store.store import Store
 from tests.gateway import KEY, SECRET, Http, basic, create_credential, settings_for
@@ -92,7 +93,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 async def sign_in(site: Site, page: Page) -> None:
     """Use the first link, as whoever started the gateway does."""
-    link = await people_of(settings_for(site.store.name), site.store).first_link("main")
+    link = await People.of(settings_for(site.store.name), site.store).first_link("main")
     await page.goto(f"{site.url}/admin/welcome/{link}")
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_label("The same again").fill(PASSWORD)

@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from urllib.parse import urlencode
 
-from gateway.app import people_of
 from gateway.services.people import People, Role
 from tests.gateway import Gateway, Http, Reply
 
@@ -95,7 +94,7 @@ def browser(gateway: Gateway) -> Browser:
 
 
 def people(gateway: Gateway) -> People:
-    return people_of(gateway.settings, gateway.store)
+    return People.of(gateway.settings, gateway.store)
 
 
 async def person(gateway: Gateway, *roles: Role, login: str = "ada") -> Browser:

@@ -17,15 +17,6 @@ from gateway.xapi import strict_json
 from gateway.xapi.datatypes import is_uuid, parse_timestamp
 from gateway.xapi.findings import shown
 
-OVERRIDES = (
-    "launchMode",
-    "moveOn",
-    "masteryScore",
-    "launchParameters",
-    "alternateEntitlementKey",
-    "returnURL",
-    "contextTemplate",
-)
 _REQUIREMENT = "API"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LARGEST_LIMIT = 1000

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from aiohttp import hdrs, web
 
-from gateway.cmi5.overrides import Overrides
+from gateway.cmi5.overrides import OVERRIDES, Overrides
 from gateway.keys import SETTINGS
 from gateway.services.course_exports import package_of, structure_of
 from gateway.services.course_views import (
@@ -25,7 +25,7 @@ from gateway.services.services import Services
 from gateway.store.courses import CourseVersion, StoredCourse
 from gateway.web.api.access import cmi5
 from gateway.web.api.answers import answer
-from gateway.web.api.bodies import OVERRIDES, limit_of, path_id, read_fields, read_query
+from gateway.web.api.bodies import limit_of, path_id, read_fields, read_query
 from gateway.web.api.paging import cursor_at, page_of, place_of
 from gateway.web.api.uploads import spooled_file, uploaded_file
 from gateway.web.origins import addresses

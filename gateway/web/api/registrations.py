@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from aiohttp import hdrs, web
 
+from gateway.cmi5.overrides import OVERRIDES
 from gateway.errors import BadRequest
 from gateway.keys import SERVICES
 from gateway.services.access import Scope
@@ -27,7 +28,7 @@ from gateway.store.documents import Document
 from gateway.store.registrations import Registration, RegistrationFilter, RegistrationState
 from gateway.web.api.access import cmi5, granted
 from gateway.web.api.answers import answer
-from gateway.web.api.bodies import OVERRIDES, Fields, limit_of, path_id, read_fields, read_query
+from gateway.web.api.bodies import Fields, limit_of, path_id, read_fields, read_query
 from gateway.web.api.paging import cursor_at, page_of, place_of
 from gateway.web.api.uploads import read_upload
 from gateway.web.origins import addresses

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.cmi5.overrides import Overrides, read_overrides
+from gateway.cmi5.overrides import OVERRIDES, Overrides, read_overrides
 from gateway.errors import GatewayError, Invalid, Problem
 from gateway.services.course_views import overrides_document
 from gateway.services.courses import check_tags, stored_overrides
-from gateway.web.api.bodies import OVERRIDES
 from gateway.web.console.forms import Form
 from gateway.web.console.rendering import pretty
 from gateway.xapi import strict_json

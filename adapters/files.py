@@ -10,6 +10,7 @@ from adapters.instances import Instance
 from adapters.lints import Lint, MappingError
 from adapters.loader import load_mapping
 from adapters.mapping import Mapping
+from adapters.sharing import SHIPPED_PREFIX
 from adapters.yaml_source import MAX_BYTES
 
 TEST_SUFFIX = ".test.yaml"
@@ -29,15 +30,21 @@ class _Compiled:
 
 
 # Compiling takes some thirty milliseconds a file, reading next to nothing.
-_compiled: dict[tuple[Path, str, str], _Compiled] = {}
+_compiled: dict[tuple[Path, str, Path | None, str], _Compiled] = {}
 
 
-def reader(folder: Path) -> Callable[[str], str | None]:
-    """Give the text of files inside a folder by relative path; anything outside does not exist."""
-    root = folder.resolve()
+def reader(folder: Path, shipped: Path | None = None) -> Callable[[str], str | None]:
+    """Give the text of files inside a folder by relative path; anything outside does not exist.
+
+    `shipped:PATH` is a file of the `shipped` folder.
+    """
+    own, theirs = folder.resolve(), shipped.resolve() if shipped is not None else None
 
     def read(path: str) -> str | None:
-        found = (root / path).resolve()
+        root = theirs if path.startswith(SHIPPED_PREFIX) else own
+        if root is None:
+            return None
+        found = (root / path.removeprefix(SHIPPED_PREFIX)).resolve()
         if not found.is_relative_to(root) or not found.is_file() or found.stat().st_size > MAX_BYTES:
             return None
         try:
@@ -56,14 +63,17 @@ def mapping_paths(folder: Path) -> list[Path]:
     )
 
 
-def load_file(path: Path, *, root: Path | None = None, instance: Instance | None = None) -> Mapping:
+def load_file(
+    path: Path, *, root: Path | None = None, shipped: Path | None = None, instance: Instance | None = None
+) -> Mapping:
     """Load one mapping; includes are looked up below `root`, which is the file's folder when not given.
 
+    Those that start with `shipped:` are looked up below `shipped`.
     What was loaded before is compiled again only if one of its files holds something else now.
     """
     folder = (root if root is not None else path.parent).resolve()
-    text, name, read = read_text(path), _shown(path, folder), reader(folder)
-    key = (folder, name, instance.text() if instance is not None else "")
+    text, name, read = read_text(path), _shown(path, folder), reader(folder, shipped)
+    key = (folder, name, shipped, instance.text() if instance is not None else "")
     known = _compiled.get(key)
     if known is not None and known.is_of(text, read):
         return known.mapping

@@ -123,7 +123,9 @@ MAPPING: Model = {
     "version": Key("integer", "Free-running; recorded with statements, not part of ids."),
     "shadow": Key("boolean", "Runs beside the adapter's mapping, stores nothing, and counts what differs."),
     "format": Key("choice", "Version of this grammar.", choices=("1",)),
-    "include": Key("texts", "Files whose tables and fragments are shared."),
+    "include": Key(
+        "texts", "Files whose tables and fragments are shared; shipped:_caliper.yaml is the gateway's."
+    ),
     "source": Key("block", "Where the data comes from.", model=SOURCE),
     "receive": Key("block", "How deliveries are checked and taken apart.", model=RECEIVE),
     "identity": Key("named blocks", "People an event may be about.", model=IDENTITY),

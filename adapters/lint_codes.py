@@ -82,7 +82,8 @@ CODES: dict[str, Code] = {
     ),
     "E114": Code("a name used twice", "Names of adapters, rules and statements are part of statement ids."),
     "E115": Code(
-        "a file that cannot be included", "Paths are relative, below the mappings folder, without circles."
+        "a file that cannot be included",
+        "Paths are relative and below the mappings folder; `shipped:_caliper.yaml` comes with the gateway.",
     ),
     "E120": Code(
         "a duplicate key",

@@ -13,6 +13,7 @@ from adapters.model import Block, check
 from adapters.yaml_source import MapNode, Node, Place, ScalarNode, read_yaml
 
 MAX_FILES = 50
+SHIPPED_PREFIX = "shipped:"  # an include of a file that comes with the gateway, wherever the mapping stands
 
 
 @dataclass(slots=True)
@@ -41,18 +42,27 @@ def gather(root: MapNode, text: str, name: str, files: Callable[[str], str | Non
         path, place = pending.pop(0)
         if path in shared.texts:
             continue
-        if path.startswith(("../", "/")) or path == "..":
+        inside = path.removeprefix(SHIPPED_PREFIX)
+        if inside.startswith(("../", "/")) or inside == "..":
             shared.lints.append(place.lint("E115", f"{path!r} is outside the mappings folder"))
             continue
         found = files(path) if files is not None else None
         if found is None:
-            shared.lints.append(place.lint("E115", f"there is no file {path!r}"))
+            shared.lints.append(place.lint("E115", f"there is no file {path!r}", help=_help(path, files)))
         elif len(shared.texts) > MAX_FILES:
             shared.lints.append(place.lint("E115", f"more than {MAX_FILES} included files"))
         else:
             shared.texts[path] = found
             pending.extend(_read(path, found, shared))
     return shared
+
+
+def _help(path: str, files: Callable[[str], str | None] | None) -> str | None:
+    """A shipped file of that name, where there is one."""
+    shipped = SHIPPED_PREFIX + posixpath.basename(path)
+    if path.startswith(SHIPPED_PREFIX) or files is None or files(shipped) is None:
+        return None
+    return f"the gateway brings one along: include: {shipped}"
 
 
 def _read(path: str, text: str, shared: Shared) -> list[tuple[str, Place]]:
@@ -69,10 +79,15 @@ def _read(path: str, text: str, shared: Shared) -> list[tuple[str, Place]]:
 
 
 def _includes(node: MapNode, name: str) -> Iterator[tuple[str, Place]]:
-    folder = posixpath.dirname(name)
+    """What a file includes, beside it: a shipped file includes shipped ones."""
     for one in Block(node).listed("include"):
         if isinstance(one, ScalarNode):
-            yield posixpath.normpath(posixpath.join(folder, one.text)), one.place
+            shipped = one.text.startswith(SHIPPED_PREFIX) or name.startswith(SHIPPED_PREFIX)
+            folder = posixpath.dirname(name.removeprefix(SHIPPED_PREFIX))
+            if one.text.startswith(SHIPPED_PREFIX):
+                folder = ""
+            path = posixpath.normpath(posixpath.join(folder, one.text.removeprefix(SHIPPED_PREFIX)))
+            yield (SHIPPED_PREFIX if shipped else "") + path, one.place
 
 
 def _add(node: MapNode, shared: Shared) -> None:

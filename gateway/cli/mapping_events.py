@@ -86,7 +86,7 @@ def _load(name: str) -> tuple[Mapping, Path]:
         known = ", ".join(one.stem for one in mapping_paths(mappings_dir()))
         raise click.UsageError(f"there is no mapping {name!r}: give a file or one of {known}")
     try:
-        return load_file(path), path
+        return load_file(path, shipped=mappings_dir()), path
     except MappingError as error:
         try:
             texts = {path.name: read_text(path)}

@@ -17,6 +17,7 @@ from adapters.testing import CaseResult, run_tests
 from gateway.cli.mapping_events import print_lints, shown_path
 from gateway.cli.mapping_paths import mapping_files, paths_argument, tests_of
 from gateway.cli.output import as_json_option, print_json
+from gateway.resources import mappings_dir
 
 
 @click.command("test")
@@ -54,7 +55,7 @@ def _test(path: Path, *, coverage: bool, update: bool, quiet: bool) -> dict[str,
     observed = Observed() if coverage else None
     try:
         texts[path.name] = read_text(path)
-        mapping = load_file(path)
+        mapping = load_file(path, shipped=mappings_dir())
         tests = tests_of(path)
         if tests is not None:
             texts[tests[0]] = tests[1]

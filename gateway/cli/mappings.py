@@ -12,11 +12,13 @@ from adapters.linting import lint as lint_text
 from adapters.sarif import sarif
 from adapters.schema import schema as mapping_schema
 from adapters.schema import schema_of_tests
+from adapters.sharing import SHIPPED_PREFIX
 from gateway.cli.mapping_events import explain, run, shown_path, sign
 from gateway.cli.mapping_paths import mapping_files, paths_argument, tests_of
 from gateway.cli.mapping_status import reload, revisions, shadow, status
 from gateway.cli.mapping_tests import run_test_files
 from gateway.cli.output import as_json_option, print_json
+from gateway.resources import mappings_dir
 
 _LEVELS = ["note", "warning", "error"]
 
@@ -78,7 +80,8 @@ def lint(paths: tuple[Path, ...], level: str, form: str, as_json: bool) -> None:
 
 def _lint(path: Path) -> list[Lint]:
     try:
-        return lint_text(read_text(path), path.name, files=reader(path.parent), tests=tests_of(path))
+        files = reader(path.parent, mappings_dir())
+        return lint_text(read_text(path), path.name, files=files, tests=tests_of(path))
     except MappingError as error:
         return list(error.lints)
 
@@ -88,6 +91,8 @@ def _beside(path: Path, found: Lint) -> Path | None:
     tests = tests_of(path)
     if tests is not None and found.file == tests[0]:
         return None
+    if found.file.startswith(SHIPPED_PREFIX):
+        return mappings_dir() / found.file.removeprefix(SHIPPED_PREFIX)
     return path.parent / found.file
 
 

@@ -131,6 +131,10 @@ class Mappings:
         """What the folders look like: it changes when a file does."""
         found: set[tuple[str, int, int]] = set()
         pending = [str(folder) for folder in self.folders]
+        for shared in resources.mappings_dir().glob("_*"):  # what mappings of any folder may include
+            with contextlib.suppress(OSError):
+                known = shared.stat()
+                found.add((str(shared), known.st_mtime_ns, known.st_size))
         while pending:
             # A file or folder may go while it is looked at: then the next look tells.
             with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
@@ -210,7 +214,7 @@ class Mappings:
     def _load(self, path: Path, instance: Instance | None, *, tested: bool) -> Adapter:
         before = self._before(path, instance)
         try:
-            mapping = load_file(path, instance=instance)
+            mapping = load_file(path, shipped=resources.mappings_dir(), instance=instance)
         except MappingError as error:
             first, *others = error.lints
             more = f" (and {len(others)} more; run `xapi-gateway mappings lint`)" if others else ""

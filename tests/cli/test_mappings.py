@@ -155,6 +155,27 @@ def test_lint_finds_mistakes_in_included_and_test_files(folder: Path) -> None:
     assert "sample.test.yaml:1:3  error E112  a case needs 'payload'" in run("lint", ".").output
 
 
+def test_a_shipped_file_is_included_from_an_own_folder_and_named_where_it_is_missed(folder: Path) -> None:
+    path = folder / "own.yaml"
+    path.write_text(
+        "adapter: own\ninclude: _caliper.yaml\nsource: { language: en }\n"
+        "rules:\n  - name: all\n    statement:\n"
+        "      actor: { account: { homePage: https://id.example.edu, name: mira } }\n      verb: viewed\n"
+        '      object: { $use: caliper-activity, with: { entity: "${ body.object }" } }\n'
+    )
+    missed = run("lint", str(path))
+    assert missed.exit_code == 1
+    assert "there is no file '_caliper.yaml'" in missed.output
+    assert "help: the gateway brings one along: include: shipped:_caliper.yaml" in missed.output
+    path.write_text(path.read_text().replace("include: _", "include: shipped:_"))
+    (folder / "own.test.yaml").write_text(
+        "- name: a page\n  payload: { object: { id: 'https://x.org/p', type: Page, name: P } }\n"
+        "  expect: { rule: all }\n"
+    )
+    assert run("lint", str(path)).output == "1 mapping, nothing found\n"
+    assert run("test", str(path)).exit_code == 0
+
+
 def test_test_counts_cases_and_names_what_no_case_reaches(folder: Path) -> None:
     result = run("test", "--coverage", "sample.yaml")
     assert result.exit_code == 0

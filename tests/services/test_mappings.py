@@ -7,6 +7,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from adapters import Adapted, Event, Lookups, load_mapping
+from gateway import resources
 from gateway.resources import mappings_dir
 from gateway.services.mappings import Mappings
 from gateway.settings import load
@@ -81,6 +83,62 @@ def test_of_two_folders_the_later_one_counts_and_nothing_else_is_lost(tmp_path: 
     zoom = mappings.get("zoom")
     assert zoom is not None
     assert zoom.file == mappings_dir() / "zoom.yaml"
+
+
+OWN = """\
+adapter: mine
+include: shipped:_shared.yaml
+rules:
+  - name: all
+    statement:
+      actor: { account: { homePage: https://id.example.edu, name: mira } }
+      verb: ${ lookup('words', body.action) }
+      object: { $use: thing }
+"""
+SHARED = """\
+include: more/_deep.yaml
+tables: { words: { Viewed: viewed } }
+"""
+DEEP = "fragments: { thing: { id: https://x.org/thing } }\n"
+
+
+def test_what_is_shipped_is_included_from_any_folder_and_followed_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped, own = tmp_path / "shipped", tmp_path / "own"
+    (shipped / "more").mkdir(parents=True)
+    own.mkdir()
+    (shipped / "_shared.yaml").write_text(SHARED)
+    (shipped / "more" / "_deep.yaml").write_text(DEEP)
+    (own / "mine.yaml").write_text(OWN)
+    (own / "_shared.yaml").write_text("tables: { words: { Viewed: joined } }\n")
+    monkeypatch.setattr(resources, "mappings_dir", lambda: shipped)
+    mappings = Mappings(own, lambda _: None)
+
+    def made() -> tuple[str, str, dict[str, str]]:
+        adapter = mappings.get("mine")
+        assert adapter is not None
+        assert adapter.mapping is not None, adapter.problem
+        (event,) = adapter.mapping.events({"action": "Viewed"})
+        assert isinstance(event, Event)
+        outcome = adapter.mapping.adapt(event, Lookups(pseudonym_key=b""))
+        assert isinstance(outcome, Adapted)
+        (statement,) = outcome.statements
+        assert statement["object"]["id"] == "https://x.org/thing"
+        return statement["verb"]["id"], adapter.mapping.revision, dict(adapter.mapping.texts)
+
+    verb, revision, _ = made()
+    assert verb == "http://id.tincanapi.com/verb/viewed"
+    before = mappings.seen()
+    (shipped / "_shared.yaml").write_text(SHARED.replace("Viewed: viewed", "Viewed: experienced"))
+    assert mappings.seen() != before
+    mappings.load()
+    verb, changed, texts = made()
+    assert verb == "http://adlnet.gov/expapi/verbs/experienced"
+    assert changed != revision
+    assert set(texts) == {"mine.yaml", "shipped:_shared.yaml", "shipped:more/_deep.yaml"}
+    # A revision that was kept is compiled of the texts that were kept with it.
+    assert load_mapping(texts.pop("mine.yaml"), "mine.yaml", files=texts.get).revision == changed
 
 
 def test_a_folder_alone_is_all_there_is(tmp_path: Path) -> None:

@@ -54,6 +54,11 @@ def test_the_commands_do_what_the_page_says(mongo_uri: str) -> None:
         again = shlex.split(commands[0])
         assert "there is somebody with the login 'mara' already" in run(*again, status=1)
         assert "there is nobody with the login 'bo'" in run("people", "reset-link", "bo", status=1)
+        commands = re.findall(r"^\$ xapi-gateway (sources .*)$", PAGE, re.MULTILINE)
+        before, written, shown = [run(*shlex.split(command)) for command in commands]
+        assert before == []
+        assert written == shown
+        assert (shown["owner"], shown["contractEnds"]) == ("Office of Digital Learning", "2031-06-30")
     finally:
 
         async def drop() -> None:

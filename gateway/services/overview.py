@@ -11,6 +11,7 @@ from gateway.errors import Unavailable
 from gateway.services.delivery_hours import Silence
 from gateway.services.mappings import Adapter
 from gateway.services.services import Services
+from gateway.services.sources import Standing, in_use
 from gateway.settings import Settings
 from gateway.store import overview as store
 from gateway.store.connection import translating
@@ -43,11 +44,15 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that a person should look at; where it is deliveries, `adapter` and `state` say which."""
+    """Something that a person should look at; where it is deliveries, `adapter` and `state` say which, where
+    it is about a source, `source` does; `sources` is about several.
+    """
 
     text: str
     adapter: str | None = None
     state: State | None = None
+    source: str | None = None
+    sources: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,12 @@ class Overview:
     clients: tuple[Client, ...]
     oldest_waiting: dt.datetime | None
     silent: tuple[Silence, ...]
+    sources: tuple[Standing, ...]
+
+    @property
+    def unowned(self) -> list[Standing]:
+        """The sources in use for which nobody answers."""
+        return [one for one in self.sources if not one.source.owner]
 
     def findings(self, now: dt.datetime) -> list[Finding]:
         """What needs a person, the most pressing first."""
@@ -90,11 +101,20 @@ class Overview:
             Finding(text=f"{silence.adapter} is silent for too long", adapter=silence.adapter)
             for silence in self.silent
         ]
-        if nameless := [one.credential.name for one in self.clients if not one.credential.owner]:
-            noun = "credential" if len(nameless) == 1 else "credentials"
-            found.append(
-                Finding(text=f"no owner is named for {len(nameless)} {noun}: {', '.join(nameless[:5])}")
-            )
+        for one in self.sources:
+            source, name = one.source, one.source.name
+            if number := len(one.pressing):
+                what = "1 thing that nobody declared" if number == 1 else f"{number} things nobody declared"
+                found.append(Finding(text=f"{name} sends {what}", source=source.id))
+            if source.ending(now):
+                ends = source.record.ends
+                verb = "ended" if ends is not None and ends < now.date() else "ends"
+                found.append(Finding(text=f"the contract of {name} {verb} on {ends}", source=source.id))
+        if nameless := [one.source.name for one in self.unowned]:
+            noun = "source" if len(nameless) == 1 else "sources"
+            more = ", …" if len(nameless) > 5 else ""
+            text = f"no owner named for {len(nameless)} {noun}: {', '.join(nameless[:5])}{more}"
+            found.append(Finding(text=text, sources=True))
         return found
 
 
@@ -121,8 +141,11 @@ async def overview(
         counts.adapters([adapter.name for adapter in adapters]),
         counts.courses([course.id for course in courses]),
     )
-    silences, (_, recent), waiting = await asyncio.gather(
-        services.hooks.hours.silences(), counts.arrivals(None, since), counts.oldest_waiting()
+    silences, (_, recent), waiting, sources = await asyncio.gather(
+        services.hooks.hours.silences(),
+        counts.arrivals(None, since),
+        counts.oldest_waiting(),
+        services.sources.all(),
     )
 
     async def client(credential: Credential) -> Client:
@@ -143,6 +166,7 @@ async def overview(
         clients=tuple(clients),
         oldest_waiting=waiting,
         silent=tuple(silence for silence in silences if silence.alarm),
+        sources=tuple(in_use(sources)),
     )
 
 

@@ -40,8 +40,11 @@ class Right(StrEnum):
 
     HOME = "see the overview"
     READ_STATEMENTS = "read statements"
+    READ_SOURCES = "see sources"
+    MANAGE_SOURCES = "manage sources"
     READ_DELIVERIES = "read deliveries"
     REPLAY = "replay deliveries"
+    READ_MAPPINGS = "see mappings"
     TRY_MAPPINGS = "try mappings"
     READ_COURSES = "see courses and progress"
     RUN_COURSES = "run courses"
@@ -68,8 +71,11 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
         {
             Right.HOME,
             Right.READ_STATEMENTS,
+            Right.READ_SOURCES,
+            Right.MANAGE_SOURCES,
             Right.READ_DELIVERIES,
             Right.REPLAY,
+            Right.READ_MAPPINGS,
             Right.TRY_MAPPINGS,
             Right.READ_SYSTEM,
         }
@@ -80,7 +86,9 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
         {
             Right.HOME,
             Right.READ_STATEMENTS,
+            Right.READ_SOURCES,
             Right.READ_DELIVERIES,
+            Right.READ_MAPPINGS,
             Right.READ_COURSES,
             Right.READ_CREDENTIALS,
             Right.READ_SYSTEM,

@@ -25,12 +25,14 @@ from gateway.services.launches import Launches
 from gateway.services.lms import Lms
 from gateway.services.mappings import Mappings
 from gateway.services.notices import Notices
+from gateway.services.observing import Observing
 from gateway.services.posting import Poster, PostsNothing
 from gateway.services.preferences import Preferences
 from gateway.services.previews import Previews
 from gateway.services.registrations import Registrations
 from gateway.services.removals import Removals
 from gateway.services.sessions import Sessions
+from gateway.services.sources import Sources
 from gateway.services.statements import Statements
 from gateway.services.subscriptions import Subscriptions
 from gateway.services.turns import Turns
@@ -123,6 +125,8 @@ class Services:
         self.previews = Previews(self.registrations, self.launches, gateway=public_url(settings))
         self.preferences = Preferences(store, clock=lms.now)
         self.removals = Removals(store, self.courses, self.registrations, self.sessions, lms=lms)
+        self.sources = Sources.of(store, self.hooks.mappings, settings, clock=utc_now)
+        self.observing = Observing(store.observations, store.writer, self.sources, clock=utc_now)
         self._idle = dt.timedelta(seconds=cmi5.idle_timeout)
         self._lifetime = dt.timedelta(seconds=cmi5.session_lifetime)
 
@@ -145,6 +149,7 @@ class Services:
                 tasks.create_task(enduring("subscriptions", self.subscriptions.configure))
                 for _ in range(_TELLING):
                     tasks.create_task(enduring("notices", self.notices.work))
+                tasks.create_task(enduring("observing", self.observing.run))
                 tasks.create_task(enduring("imports", self.course_imports.run))
                 tasks.create_task(enduring("unfinished imports", self._sweep_courses))
                 tasks.create_task(enduring("deleted courses", self.removals.run))

@@ -155,6 +155,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
     ],
     "credentials": [_index("by_created", "created", "_id")],
     "tokens": [_index("expiry", "expires", expireAfterSeconds=0)],
+    "observations": [_index("by_source", "_id.source", "_id.kind", "_id.value")],
     "people": [
         _index("by_login", "login", unique=True),
         # At most one person for each of an identity provider.

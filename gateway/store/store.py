@@ -23,6 +23,7 @@ from gateway.store.links import Links
 from gateway.store.mapping_status import MappingStatus
 from gateway.store.notices import Notices
 from gateway.store.numbers import Numbers
+from gateway.store.observations import Observations
 from gateway.store.people import People
 from gateway.store.refusals import Refusals
 from gateway.store.registrations import Registrations
@@ -32,6 +33,7 @@ from gateway.store.revisions import Revisions
 from gateway.store.sessions import Sessions
 from gateway.store.shadows import Shadows
 from gateway.store.sign_ins import SignIns
+from gateway.store.sources import Sources
 from gateway.store.statements import Statements
 from gateway.store.subscriptions import Subscriptions
 from gateway.store.tokens import Tokens
@@ -67,6 +69,8 @@ class Store:
         self.credentials = Credentials(self._database)
         self.tokens = Tokens(self._database)
         self.people = People(self._database)
+        self.sources = Sources(self._database)
+        self.observations = Observations(self._database)
         self.sign_ins = SignIns(self._database)
         self.courses = Courses(self._database)
         self.course_files = CourseFiles(self._database)

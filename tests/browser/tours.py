@@ -13,6 +13,12 @@ from playwright.async_api import Page
 from tests.browser.site import Site
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Names in addresses: of sources of either kind, of adapters, of revisions.
+_NAMES = (
+    (re.compile(r"/sources/(adapter|credential)(?::|%3A)[^/]+"), r"/sources/\1:{name}"),
+    (re.compile(r"/mappings/(?!playground)[^/]+"), "/mappings/{name}"),
+    (re.compile(r"/[0-9a-f]{64}"), "/{revision}"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +66,7 @@ def _kind(path: str) -> str:
     """Pages that differ in an id or in the values of filters are of one kind."""
     parts = urlsplit(path)
     names = sorted({name for name, value in parse_qsl(parts.query) if value})
-    return _UUID.sub("{id}", parts.path) + (f"?{'&'.join(names)}" if names else "")
+    path = _UUID.sub("{id}", parts.path)
+    for pattern, kind in _NAMES:
+        path = pattern.sub(kind, path)
+    return path + (f"?{'&'.join(names)}" if names else "")

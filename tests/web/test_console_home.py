@@ -52,7 +52,7 @@ async def test_statements_are_counted_with_the_time_of_the_last_one_and_who_sent
     assert "Statements 3 last stored" in shown
     assert "Within the last hour 3 statements" in shown
     assert re.search(r"Credential tests xAPI, key tests \d+ \w+ \d+, [\d:]+ UTC 3 nothing", shown)
-    assert "no owner is named for 1 credential: Credential tests" in shown
+    assert "no owner named for 1 source: Credential tests" in shown
     assert stored[:19] in "".join(Elements(reply).values("datetime"))
     # What was never set up takes no place, and says what it would need.
     assert "zoom set ZOOM_SECRET_TOKEN in the environment" in shown

@@ -41,7 +41,7 @@ async def test_five_answers_are_given_from_live_data_with_gaps_named(
         assert re.search(r"Credential tests xAPI .{15,30} UTC 2 ", full)
         assert re.search(r"acme webhooks .{15,30} UTC 1 ", full)
         assert "1 course was imported" in full
-        assert "Gap: no owner is named for 1 of 1: Credential tests." in full
+        assert "Gap: no owner named for 2 of 2 sources: acme, Credential tests." in full
         assert "Gap: 1 may do everything: Credential tests." in full
         assert full.count(": in use.") == 3
         assert "They deliver: acme." in full

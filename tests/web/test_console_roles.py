@@ -8,7 +8,16 @@ from tests.gateway import Gateway
 from tests.web.console import browser, person, words
 
 R = Right
-READS = {R.HOME, R.READ_STATEMENTS, R.READ_DELIVERIES, R.READ_COURSES, R.READ_CREDENTIALS, R.READ_SYSTEM}
+READS = {
+    R.HOME,
+    R.READ_STATEMENTS,
+    R.READ_SOURCES,
+    R.READ_DELIVERIES,
+    R.READ_MAPPINGS,
+    R.READ_COURSES,
+    R.READ_CREDENTIALS,
+    R.READ_SYSTEM,
+}
 # Who may do what, written a second time: a change of either has to be meant.
 MATRIX = {
     Role.ADMINISTRATOR: set(Right),
@@ -16,8 +25,11 @@ MATRIX = {
     Role.INTEGRATION_ENGINEER: {
         R.HOME,
         R.READ_STATEMENTS,
+        R.READ_SOURCES,
+        R.MANAGE_SOURCES,
         R.READ_DELIVERIES,
         R.REPLAY,
+        R.READ_MAPPINGS,
         R.TRY_MAPPINGS,
         R.READ_SYSTEM,
     },

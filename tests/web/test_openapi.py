@@ -25,7 +25,8 @@ from gateway.store.registrations import RegistrationState
 from gateway.web.api.openapi import description
 from gateway.web.api.uploads import ACCEPTED
 from tests.cmi5.samples import au_xml
-from tests.gateway import Gateway, Http, Reply
+from tests.gateway import KEY, Gateway, Http, Reply
+from tests.services.test_observing import observed, send, statement
 from tests.vendors import acme_headers, acme_item, mappings_folder, post_acme, vendor_secrets
 from tests.web.au import AU, LEARNER, XML, api, course_xml, course_zip
 from tests.web.test_console_home import settled
@@ -556,6 +557,27 @@ async def test_the_directory_is_answered_as_described(gateway: Gateway) -> None:
     assert conforms(path, "post", reply, 200)["entries"] == 3
     reply = await http.post("/directory", data=b"name\nx\n", headers={"Content-Type": "text/csv"})
     assert "the columns are name; expected account" in conforms(path, "post", reply, 400)["error"]["message"]
+
+
+async def test_sources_are_answered_as_described(gateway: Gateway) -> None:
+    call, path = walk(gateway), "/api/v1/sources"
+    found = await call("get", path, 200)
+    assert f"credential:{KEY}" in [one["source"] for one in found["sources"]]
+    one, nothing = {"source": f"credential:{KEY}"}, {"source": "adapter:nothing"}
+    verbs = {"verbs": [statement()["verb"]["id"]], "types": [], "extensions": []}
+    record = {"owner": "Registrar", "contract": {"reference": None, "ends": "2030-01-31"}, "declared": verbs}
+    await call("put", f"{path}/{{source}}", 200, record, **one)
+    await call("put", f"{path}/{{source}}", 400, {"dataClass": "?"}, **one)
+    await call("put", f"{path}/{{source}}", 404, {}, **nothing)
+    await call("put", f"{path}/{{source}}", 412, {}, headers={"If-Match": "0"}, **one)
+    await send(gateway, statement(result={"extensions": {"https://tool.example/x": 1}}))
+    await observed(gateway)
+    decision = {"kind": "extensions", "value": "https://tool.example/x", "decision": "stop"}
+    await call("post", f"{path}/{{source}}/decisions", 200, decision, **one)
+    await call("post", f"{path}/{{source}}/decisions", 404, {**decision, "value": "?"}, **one)
+    await call("post", f"{path}/{{source}}/decisions", 400, {**decision, "kind": "?"}, **one)
+    assert len((await call("get", f"{path}/{{source}}", 200, **one))["observed"]) == 2
+    await call("get", f"{path}/{{source}}", 404, **nothing)
 
 
 async def test_an_adapter_that_is_not_ready_is_answered_as_described(gateway: Gateway) -> None:

@@ -15,6 +15,7 @@ from gateway.web.api import (
     registrations,
     schemas,
     sessions,
+    sources,
     subscriptions,
 )
 
@@ -71,4 +72,5 @@ def add_routes(app: web.Application) -> None:
     mappings.add_routes(app, base)
     openapi.add_routes(app, base)
     schemas.add_routes(app, base)
+    sources.add_routes(app, base)
     subscriptions.add_routes(app, base)

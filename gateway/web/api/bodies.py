@@ -135,13 +135,18 @@ class Fields:
 
 async def read_fields(request: web.Request, known: Collection[str], *, optional: bool = False) -> Fields:
     """The JSON object that a request carries; with `optional`, no body is an empty one."""
+    return Fields(await read_object(request, optional=optional), known)
+
+
+async def read_object(request: web.Request, *, optional: bool = False) -> dict[str, Any]:
+    """The same without looking at its fields, for services that read them."""
     body = await read_body(request, limit=request.config_dict[SETTINGS].limits.max_body)
     if optional and not body.strip():
-        return Fields({}, known)
+        return {}
     value = strict_json.parse(body).value
     if not isinstance(value, dict):
         raise BadRequest(f"the body holds {shown(value)}; expected a JSON object")
-    return Fields(value, known)
+    return value
 
 
 def read_query(request: web.Request, known: Collection[str]) -> Fields:

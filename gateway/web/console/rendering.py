@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import orjson
@@ -85,6 +86,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"time": time, "number": number, "bounded": bounded, "bytes": size, "pretty": pretty}
+    made.filters["segment"] = segment
     return made
 
 
@@ -120,6 +122,11 @@ def size(value: int) -> str:
             return f"{value:,.0f} {unit}"
         value //= 1024
     return f"{value:,} GiB"
+
+
+def segment(text: str) -> str:
+    """A text as one part of an address."""
+    return quote(text, safe="")
 
 
 def pretty(value: Any) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError
+from adapters.fetch_back import Wish
 from adapters.identity import PEOPLE
 from adapters.mapping import Mapping
 from adapters.outcomes import Adapted, Event, Failed, Held, Lookups, Outcome, Skipped, Unmatched
@@ -40,13 +42,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Everything about one event. `unread` are payload paths that no expression looked at."""
+    """Everything about one event. `unread` are paths of the payload, and of what was fetched for it, that no
+    expression looked at; `wish` is what its vendor is asked back for.
+    """
 
     event_id: str
     outcome: Outcome
     rules: tuple[RuleTried, ...]
     fields: tuple[Field, ...]
     unread: tuple[str, ...]
+    wish: Wish | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The explanation as a JSON object."""
@@ -58,6 +63,7 @@ class Explanation:
             "rules": [asdict(one) for one in self.rules],
             "fields": [asdict(one) for one in self.fields],
             "unread": list(self.unread),
+            "fetch": None if self.wish is None else asdict(self.wish),
         }
 
 
@@ -85,10 +91,14 @@ def explain(
     public.private = public
     if scope.private is not scope:
         scope.private.trace = SealedTrace(trace, public) if sealed else trace
+    wish = None
+    if traced.fetch_back is not None:
+        with suppress(EvaluationError):
+            wish = traced.fetch_back.wish(scope)
     outcome = traced.run(scope, Maker(traced.origin, traced.namespace, delivery=delivery))
     if traced.event_plan.event_id is not None:
         _quietly(traced.event_plan.event_id, scope)
-    read = trace.read_in(event.body) | trace.read_in(scope.private.body)
+    left = tuple(_unread(traced, scope, trace))
     return Explanation(
         event_id=event.event_id,
         outcome=_masked(outcome, traced, public) if sealed and isinstance(outcome, Held) else outcome,
@@ -104,8 +114,16 @@ def explain(
             )
             for one in trace.written
         ),
-        unread=tuple(unread(event.body, read)),
+        unread=left,
+        wish=wish,
     )
+
+
+def _unread(mapping: Mapping, scope: Scope, trace: Trace) -> Iterator[str]:
+    private = scope.private
+    for root in parts_of_event(mapping, scope):
+        seen = getattr(scope, root)
+        yield from unread(seen, trace.read_in(seen) | trace.read_in(getattr(private, root)), root)
 
 
 def _masked(outcome: Held, mapping: Mapping, public: Scope) -> Held:
@@ -120,11 +138,24 @@ def _masked(outcome: Held, mapping: Mapping, public: Scope) -> Held:
     return replace(outcome, missing=missing)
 
 
-def _quietly(closure: Any, scope: Any) -> None:
+def parts_of_event(mapping: Mapping, scope: Scope) -> tuple[str, ...]:
+    """The roots of what an event consists of; that the batch has read what holds its items is recorded.
+
+    What is in an item is asked of `item`, so that a body which is the item, or the list of them, is left out.
+    """
+    batch = mapping.event_plan.batch
+    if batch is None:
+        return "body", "fetched"
+    found = _quietly(batch, scope)
+    whole = found is scope.body or (isinstance(found, list) and any(one is scope.body for one in found))
+    return ("item", "fetched") if whole else ("body", "item", "fetched")
+
+
+def _quietly(closure: Any, scope: Any) -> Any:
     try:
-        closure(scope)
+        return closure(scope)
     except EvaluationError:
-        return
+        return None
 
 
 def _tried(mapping: Mapping, scope: Any, outcome: Outcome) -> list[RuleTried]:

@@ -109,9 +109,14 @@ class SealedTrace(Trace):
         super().write(expression, place, shown, closure)
 
 
-def unread(payload: Any, read: set[PayloadKeys]) -> list[str]:
+def unread(payload: Any, read: set[PayloadKeys], root: str = "body") -> list[str]:
     """Paths that were not read: `body.a.b` for a scalar, `body.a.b.*` for a whole list or object."""
-    return list(_unread(payload, (), read, "body"))
+    return list(_unread(payload, (), read, root))
+
+
+def paths_in(payload: Any) -> Iterator[PayloadKeys]:
+    """Every path of a payload below its root."""
+    yield from _all_below(payload)
 
 
 def _unread(value: Any, path: PayloadKeys, read: set[PayloadKeys], shown: str) -> Iterator[str]:

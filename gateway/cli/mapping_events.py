@@ -283,6 +283,8 @@ def _print_explanation(mapping: Mapping, explained: Explanation | None, outcome:
         click.echo(describe(outcome))
         return
     click.echo(f"event {explained.event_id}")
+    if explained.wish is not None:
+        click.echo(f"  fetched: GET {explained.wish.path} of connection {explained.wish.connection}")
     for rule in explained.rules:
         click.echo(f"  {'→' if rule.applies else ' '} {rule.rule}: {rule.reason}")
     click.echo(f"  {describe(outcome)}")

@@ -22,7 +22,11 @@ from gateway.resources import mappings_dir
 
 @click.command("test")
 @paths_argument
-@click.option("--coverage", is_flag=True, help="Also tell what no case reaches: rules, branches, table keys.")
+@click.option(
+    "--coverage",
+    is_flag=True,
+    help="Also tell what no case reaches (rules, branches, table keys) and what of payloads nobody reads.",
+)
 @click.option(
     "--update", is_flag=True, help="Write what comes out into the cases that fail or expect nothing yet."
 )
@@ -52,7 +56,7 @@ def _counted(count: int, noun: str) -> str:
 def _test(path: Path, *, coverage: bool, update: bool, quiet: bool) -> dict[str, Any]:
     made: dict[str, Any] = {"path": shown_path(path), "cases": [], "lints": []}
     texts: dict[str, str] = {}
-    observed = Observed() if coverage else None
+    observed = Observed(paths=True) if coverage else None
     try:
         texts[path.name] = read_text(path)
         mapping = load_file(path, shipped=mappings_dir())
@@ -117,6 +121,8 @@ def _print_coverage(path: Path, found: Coverage) -> None:
         click.echo(f"  not reached: {branch.what} at {file}:{place.line}:{place.column}")
     for table, key in found.unused_keys:
         click.echo(f"  not looked up: {key!r} in table {table}")
+    if found.unread:
+        click.echo("  not read: " + ", ".join(found.unread))
 
 
 def _case_json(result: CaseResult) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from adapters import Event, Failed, MappingError, load_mapping
+from adapters.coverage import Observed, coverage
 from adapters.explain import describe
 from adapters.files import load_file, mapping_paths, reader
 from adapters.linting import lint
@@ -221,6 +222,59 @@ def test_what_is_read_as_a_whole_or_in_a_loop_counts_as_read() -> None:
     )
     explanation = explained(text, {"ids": ["a", "b"], "list": [{"a": 1, "b": 2}, {"a": 3}]})
     assert explanation.unread == ("body.list[0].b",)
+
+
+THIN = """\
+adapter: sample
+source: { home_page: https://vendor.example.com }
+receive:
+  verify: [ { token: { header: x-token, secret: "${ secret('T') }" } } ]
+  batch: BATCH
+  event_id: ${ item.id }
+fetch_back: { connection: vendor, path: "/people/${ item.who }" }
+identity: { learner: { by: [ { login: "${ fetched.login }" } ], unresolved: keep } }
+rules:
+  - name: only
+    statement:
+      actor: ${ identity.learner }
+      verb: joined
+      object: { id: "https://vendor.example.com/${ fetched.courses[0].id }" }
+      timestamp: ${ item.at }
+"""
+NOTICE = {"id": 1, "who": "u 7", "at": "2026-03-02T09:00:00Z", "seen": True}
+ANSWER = {"login": "mira", "mail": "x", "courses": [{"id": "c1", "title": "T"}, {"id": "c2"}]}
+
+
+@pytest.mark.parametrize(
+    ("batch", "payload", "unread"),
+    [
+        ("body.list", {"list": [NOTICE, {**NOTICE, "id": 2}], "sent": 1}, ["body.sent", "item.seen"]),
+        ("body.list ?? [body]", NOTICE, ["item.seen"]),
+        ("body if is_list(body) else [body]", [NOTICE], ["item.seen"]),
+    ],
+)
+def test_of_batches_and_fetched_answers_too_it_is_told_what_nobody_read(
+    batch: str, payload: Any, unread: list[str]
+) -> None:
+    mapping = load_mapping(THIN.replace("BATCH", batch), "sample.yaml")
+    event = mapping.events(payload)[0]
+    assert isinstance(event, Event)
+    explanation = mapping.explain(mapping.supplied(event, ANSWER), LOOKUPS)
+    assert explanation.as_json()["fetch"] == {"connection": "vendor", "path": "/people/u%207"}
+    of_fetched = ["fetched.mail", "fetched.courses[0].title", "fetched.courses[1].*"]
+    assert explanation.as_json()["unread"] == [*unread, *of_fetched]
+
+
+def test_coverage_tells_what_of_all_samples_nobody_reads() -> None:
+    mapping = load_mapping(THIN.replace("BATCH", "body.list"), "sample.yaml")
+    sent = [NOTICE, {**NOTICE, "id": 2, "device": {"os": "x"}}]
+    case = {"name": "n", "payload": {"list": sent, "sent": {"by": [1]}}, "fetched": ANSWER}
+    for paths in (True, False):
+        observed = Observed(paths=paths)
+        run_tests(mapping, json.dumps([case]), "sample.test.yaml", lambda _: None, observed=observed)
+        of_fetched = ["fetched.courses[*].title", "fetched.mail"]
+        unread = ["body.sent.*", *of_fetched, "item.device.*", "item.seen"]
+        assert coverage(mapping, observed).as_json()["unread"] == (unread if paths else [])
 
 
 def test_outcomes_are_described_in_a_line() -> None:

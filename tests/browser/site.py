@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,8 +15,9 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from gateway.app import open_services, serving
 from gateway.services.people import People
 from gateway.store.connection import Client
+from gateway.store.credentials import Credential
 from gateway.store.store import Store
-from tests.gateway import KEY, SECRET, Http, basic, create_credential, settings_for
+from tests.gateway import KEY, SECRET, Http, basic, settings_for
 from tests.web.console import PASSWORD
 
 _NO_CHROMIUM = """\
@@ -66,7 +68,16 @@ async def running_site(client: Client, database: str) -> AsyncIterator[Site]:
         serving(settings, services, share_port=False) as (port, content_port),
         ClientSession() as session,
     ):
-        await create_credential(store, KEY, SECRET, "all")
+        credential = Credential(
+            key=KEY,
+            name="Portal of the university",
+            store="main",
+            scopes=("all",),
+            owner="Ivo Brandt",
+            purpose="enrols learners and launches courses",
+            created=dt.datetime.now(dt.UTC),
+        )
+        assert await store.credentials.create(credential, SECRET)
         url = f"http://127.0.0.1:{port}"
         headers = {"Authorization": basic(KEY, SECRET)}
         yield Site(

@@ -103,3 +103,25 @@ async def test_a_credential_is_created_and_revoked(site: Site, page: Page) -> No
     revoked = await site.store.credentials.get(key)
     assert revoked is not None
     assert revoked.revoked is not None
+
+
+async def test_times_are_chosen_in_the_zone_of_the_reader_and_stand_in_the_address_as_utc(
+    site: Site, page: Page
+) -> None:
+    await sign_in(site, page)
+    browser = page.context.browser
+    assert browser is not None
+    state = await page.context.storage_state()
+    context = await browser.new_context(storage_state=state, timezone_id="Asia/Kolkata")
+    there = await context.new_page()
+    for path, name in (
+        ("statements", "Stored after (your time)"),
+        ("deliveries", "Received from (your time)"),
+    ):
+        await there.goto(f"{site.url}/admin/{path}")
+        await there.get_by_label(name).fill("2026-03-01T05:29")
+        await there.get_by_role("button", name="Filter").click()
+        await there.wait_for_url(re.compile(r"since=2026-02-28T23%3A59&"))
+        await expect(there.get_by_label(name)).to_have_value("2026-03-01T05:29")
+        await expect(there.locator("[name=until]")).to_have_value("")
+    await context.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from adapters.expressions.compiler import compile_parsed
@@ -17,6 +17,7 @@ from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
 from adapters.interpolation import Piece, parse_piece, pieces
 from adapters.model import Block
+from adapters.template_closures import named
 from adapters.templates import Templates
 from adapters.yaml_source import Place, ScalarNode
 
@@ -37,12 +38,15 @@ class Wish:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchBack:
     """The `fetch_back:` block: `parts` are fixed text and expressions. An `optional` one does without a
-    connection.
+    connection. `batch` finds the items of what was fetched that are events themselves, `event_id` tells
+    events apart by what was fetched.
     """
 
     connection: str
     parts: tuple[str | Closure, ...]
     when: Callable[[Scope], bool] | None
+    batch: Closure | None
+    event_id: Closure | None
     optional: bool
     place: Place
 
@@ -83,11 +87,17 @@ def load(block: Block, templates: Templates, env: Env) -> FetchBack | None:
     except CompileError as error:
         env.report(error.lint)
         return None
-    when = block.get("when")
+    when, batch_node, event_id = block.get("when"), block.get("batch"), block.get("event_id")
+    fetched = replace(env, names=env.names | {"fetched", "item"})
+    batch = templates.parsed(batch_node, fetched)[0] if batch_node is not None else None
     return FetchBack(
         connection=connection.text,
         parts=parts,
         when=templates.condition(when, env) if when is not None else None,
+        batch=batch,
+        event_id=named("fetch_back.event_id", templates.template(event_id, fetched), fetched)
+        if event_id is not None
+        else None,
         optional=block.flag("optional", default=False),
         place=node.place,
     )

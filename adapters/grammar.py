@@ -51,6 +51,8 @@ FETCH_BACK: Model = {
     ),
     "path": Key("text", "Path below its base_url; what `${ }` inserts is percent-encoded.", required=True),
     "when": Key("expression", "Fetches only when this holds."),
+    "batch": Key("expression", "List in `fetched` that makes one event of each item, as `item`."),
+    "event_id": Key("value", "What identifies the event that was fetched; as the notice when not given."),
     "optional": Key(
         "boolean", "Without that connection `fetched` is absent, instead of the adapter not being ready."
     ),

@@ -34,7 +34,7 @@ class Loading:
         self.collected = Collected()
         self.templates = Templates(shared.fragments)
         names = MAPPING_NAMES
-        if "batch" not in self.block.block("receive"):
+        if "batch" not in self.block.block("receive") and "batch" not in self.block.block("fetch_back"):
             names -= {"item"}
         if "fetch_back" not in self.block:
             names -= {"fetched"}

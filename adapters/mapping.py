@@ -35,7 +35,7 @@ from adapters.receive.receiver import Receiver
 from adapters.remember import Fact, Recall, Remember
 from adapters.resolving import NOTHING, DirectoryEntry, Wanted, facts, news, wanted
 from adapters.rules import Rule, RuleIndex
-from adapters.splitting import EventPlan, split
+from adapters.splitting import EventPlan, split, split_fetched
 from adapters.statements import Maker, Origin
 from adapters.yaml_source import MapNode
 
@@ -170,27 +170,30 @@ class Mapping:
         except EvaluationError as error:
             return self.failed(error, index=event.index)
 
-    def answered(self, event: Event, answer: Any, key: bytes = b"") -> Event | Failed:
+    def answered(self, event: Taken, answer: Any, key: bytes = b"") -> list[Taken]:
         """An event with the answer that is given, where it wants one: for tests and commands."""
+        if not isinstance(event, Event):
+            return [event]
         wish = self.wish(event)
         if not isinstance(wish, Wish):
-            return wish or event
+            return [wish or event]
         if answer is not None:
             return self.supplied(event, self.kept_fetched(answer, key), key)
         assert self.fetch_back is not None
         if self.fetch_back.optional:
-            return event
+            return [event]
         message = f"`fetched` is not given; the event wants GET {wish.path} of connection {wish.connection}"
-        return Failed(problems=(self.fetch_back.place.lint("R304", message),), index=event.index)
+        return [Failed(problems=(self.fetch_back.place.lint("R304", message),), index=event.index)]
 
     def kept_fetched(self, answer: Any, key: bytes = b"") -> Any:
         """The copy of what was fetched that may be kept, and that `supplied` takes."""
         return self.privacy.fetched_from_all(answer, key)
 
-    def supplied(self, event: Event, kept: Any, key: bytes = b"") -> Event:
-        """An event with what was fetched for it."""
+    def supplied(self, event: Event, kept: Any, key: bytes = b"") -> list[Taken]:
+        """An event with what was fetched for it, or the events that are in there."""
         shown = self.privacy.fetched_from_rules(kept, key)
-        return replace(event, fetched=shown, whole_fetched=kept)
+        event = replace(event, fetched=shown, whole_fetched=kept)
+        return split_fetched(self, event, self.scope(event, NOBODY))
 
     def wanted(self, event: Event, key: bytes = b"") -> Wanted:
         """What the directory should be asked before `adapt`; what cannot be computed is left out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from adapters.batch_paths import Items
@@ -17,6 +17,7 @@ from adapters.privacy import Sight
 from adapters.yaml_source import Place
 
 if TYPE_CHECKING:
+    from adapters.fetch_back import FetchBack
     from adapters.mapping import Mapping
 
 
@@ -81,6 +82,40 @@ def split(mapping: Mapping, scope: Scope, payload: Any, sight: Sight) -> list[Ta
         )
         events.append(event)
     return events
+
+
+def split_fetched(mapping: Mapping, event: Event, scope: Scope) -> list[Taken]:
+    """The events of a notice with what was fetched for it, which `scope` holds: itself, or one of each item
+    of `fetch_back.batch`.
+    """
+    plan = mapping.fetch_back
+    if plan is None or (plan.batch is None and plan.event_id is None):
+        return [event]
+    try:
+        if plan.batch is None:
+            return [replace(event, event_id=_fetched_id(plan, scope) or event.event_id)]
+        shown, known = plan.batch(scope), plan.batch(scope.private)
+        if not isinstance(shown, list) or not isinstance(known, list) or len(shown) != len(known):
+            lint = plan.place.lint("R105", "fetch_back.batch: the list of items is missing")
+            return [Failed(problems=(lint,), index=event.index)]
+        if not shown:
+            return [Skipped(None, "what was fetched has no items")]
+        ids: list[str] = []
+        for index, item in enumerate(known):
+            scope.private.item, scope.private.index = item, index
+            ids.append(_fetched_id(plan, scope) or f"{event.event_id}:{index}")
+    except EvaluationError as error:
+        return [mapping.failed(error, index=event.index)]
+    return [
+        replace(event, event_id=one, index=index, item=item, whole_item=known[index])
+        for index, (one, item) in enumerate(zip(ids, shown, strict=True))
+    ]
+
+
+def _fetched_id(plan: FetchBack, scope: Scope) -> str | None:
+    """What the mapping says is the id of an event for which something was fetched."""
+    found = plan.event_id(scope.private) if plan.event_id is not None else None
+    return text(found) if found is not None else None
 
 
 def _items(mapping: Mapping, scope: Scope, payload: Any) -> list[Any]:

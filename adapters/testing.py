@@ -187,9 +187,8 @@ class _Case:
         query = tuple((key, str(value)) for key, value in self.plain("query").items())
         lookups, fetched = self.lookups(), fetched_of(self.block, self.read)
         found: list[Outcome] = []
-        for event in self.mapping.events(payload, headers, query, self.received_at(), key=PSEUDONYM_KEY):
-            if isinstance(event, Event):
-                event = self.mapping.answered(event, fetched, PSEUDONYM_KEY)
+        taken = self.mapping.events(payload, headers, query, self.received_at(), key=PSEUDONYM_KEY)
+        for event in (one for each in taken for one in self.mapping.answered(each, fetched, PSEUDONYM_KEY)):
             outcome = self.mapping.adapt(event, lookups) if isinstance(event, Event) else event
             if isinstance(event, Event) and self.observed is not None:
                 self.observed.watch(self.mapping, event, lookups)

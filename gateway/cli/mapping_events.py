@@ -121,7 +121,7 @@ def _events(
         headers, query = _pairs(payload, "headers", where), _pairs(payload, "query", where)
         payload = payload["body"]
     found = mapping.events(payload, headers, query, datetime.now(UTC), key=key)
-    return [mapping.answered(one, fetched, key) if isinstance(one, Event) else one for one in found]
+    return [one for taken in found for one in mapping.answered(taken, fetched, key)]
 
 
 def _answer(fetched: Any) -> Any:

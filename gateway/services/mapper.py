@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from adapters import Event, Lookups
+from adapters import Lookups
 from adapters import Mapping as AdapterMapping
 from adapters.fetch_back import Wish
 from adapters.outcomes import Pairs
@@ -425,8 +425,9 @@ class Mapper:
         mapping = await self._usable(delivery)
         keys = self._keys.pseudonyms(self._keys.epoch)
         events = [
-            mapping.answered(one, fetched, keys) if isinstance(one, Event) else one
-            for one in mapping.events(payload, headers, query, received, key=keys)
+            one
+            for taken in mapping.events(payload, headers, query, received, key=keys)
+            for one in mapping.answered(taken, fetched, keys)
         ]
         begun = _Begun(
             delivery=delivery,

@@ -30,7 +30,8 @@ class Answers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supplied:
-    """Events with what was fetched for them. `failed` are those that get nothing, by their place; `missing`
+    """Events with what was fetched for them, in which there may be several events for one. `failed` are those
+    that get nothing, by their place among `events`; `missing`
     is what has to be fetched before anything can be mapped; `kept` is what to store, None for no change.
     """
 
@@ -70,7 +71,8 @@ class Supply:
         failed: dict[int, Outcome] = {}
         missing: dict[Wish, None] = {}
         kept: dict[str, bytes] = {}
-        for index, event in enumerate(events):
+        for event in events:
+            index = len(found)
             wish = self._mapping.wish(event) if isinstance(event, Event) else None
             if not isinstance(event, Event) or wish is None:
                 found.append(event)
@@ -96,7 +98,7 @@ class Supply:
                 failed[index] = _failed(event, "not_fetched", "what the mapping wants was not fetched yet")
                 found.append(event)
                 continue
-            found.append(self._mapping.supplied(event, answer, self._pseudonyms))
+            found.extend(self._mapping.supplied(event, answer, self._pseudonyms))
         return Supplied(events=found, failed=failed, missing=tuple(missing), kept=self._kept(kept))
 
     def _kept(self, fresh: Mapping[str, bytes]) -> Fetched | None:

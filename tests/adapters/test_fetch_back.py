@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from adapters import Event, Failed, MappingError, load_mapping
+from adapters import Adapted, Event, Failed, MappingError, Skipped, load_mapping
 from adapters.fetch_back import Wish
+from tests.adapters.support import LOOKUPS
 
 MAPPING = """\
 adapter: thin
@@ -81,11 +82,92 @@ def test_commands_that_fetch_nothing_say_what_they_were_not_given() -> None:
     mapping = load_mapping(MAPPING.replace("PATH", "/a/${ body.id }"), "thin.yaml")
     (event,) = mapping.events({"ask": True, "id": 1})
     assert isinstance(event, Event)
-    found = mapping.answered(event, None)
+    (found,) = mapping.answered(event, None)
     assert isinstance(found, Failed)
     assert (
         found.problems[0].message == "`fetched` is not given; the event wants GET /a/1 of connection vendor"
     )
-    given = mapping.answered(event, {"b": 1})
+    (given,) = mapping.answered(event, {"b": 1})
     assert isinstance(given, Event)
     assert given.fetched == {"b": 1}
+
+
+MANY = """\
+adapter: thin
+source: { platform: Thin, home_page: https://thin.example }
+fetch_back:
+  connection: vendor
+  path: /a/${ body.id }
+  batch: fetched.people
+  event_id: ${ hash(body.id, item.id) }
+privacy: { drop: [ "fetched.people.*.name", { path: "fetched.people.*.mail", for_identity_only: true } ] }
+identity: { person: { by: [ { email: "${ item.mail }" } ], unresolved: pseudonym } }
+rules:
+  - name: each
+    when: has(item.id) and not has(item.mail) and not has(item.name)
+    statement:
+      actor: ${ identity.person }
+      verb: attended
+      object: { id: "https://thin.example/${ item.id }/${ index }", type: meeting }
+      timestamp: 2026-03-02T09:00:00Z
+"""
+PEOPLE = [{"id": "a", "mail": "a@x.example", "name": "A"}, {"id": "b", "mail": "b@x.example", "name": "B"}]
+
+
+def test_what_was_fetched_may_be_several_events_each_of_its_own_person() -> None:
+    mapping = load_mapping(MANY, "thin.yaml")
+    (notice,) = mapping.events({"id": 1})
+    events = mapping.answered(notice, {"people": PEOPLE}, b"key")
+    made = []
+    for event in events:
+        assert isinstance(event, Event)
+        outcome = mapping.adapt(event, LOOKUPS)
+        assert isinstance(outcome, Adapted), outcome
+        made.append(outcome.statements[0])
+    assert [one["object"]["id"] for one in made] == ["https://thin.example/a/0", "https://thin.example/b/1"]
+    assert len({one["actor"]["account"]["name"] for one in made}) == 2
+    assert len({one["id"] for one in made}) == 2
+    again = mapping.answered(notice, {"people": [*reversed(PEOPLE)]}, b"key")
+    assert {one.event_id for one in events} == {one.event_id for one in again}  # type: ignore[union-attr]
+
+
+def test_items_without_an_id_of_their_own_are_told_apart_by_their_place() -> None:
+    mapping = load_mapping(MANY.replace("  event_id: ${ hash(body.id, item.id) }\n", ""), "thin.yaml")
+    (notice,) = mapping.events({"id": 1})
+    assert isinstance(notice, Event)
+    events = mapping.answered(notice, {"people": PEOPLE})
+    assert [one.event_id for one in events] == [  # type: ignore[union-attr]
+        f"{notice.event_id}:0",
+        f"{notice.event_id}:1",
+    ]
+
+
+@pytest.mark.parametrize("people", [None, {"a": 1}, "text"])
+def test_a_list_that_was_not_fetched_fails_the_notice(people: Any) -> None:
+    mapping = load_mapping(MANY, "thin.yaml")
+    (notice,) = mapping.events({"id": 1})
+    (found,) = mapping.answered(notice, {"people": people})
+    assert isinstance(found, Failed)
+    assert found.problems[0].message == "fetch_back.batch: the list of items is missing"
+
+
+def test_an_empty_list_says_that_there_was_nothing() -> None:
+    mapping = load_mapping(MANY, "thin.yaml")
+    (notice,) = mapping.events({"id": 1})
+    assert mapping.answered(notice, {"people": []}) == [Skipped(None, "what was fetched has no items")]
+
+
+def test_an_event_may_be_told_apart_by_what_was_fetched_for_it() -> None:
+    text = MAPPING.replace("PATH", "/a/${ body.id }").replace(
+        "when: body.ask", 'event_id: "${ hash(fetched.id, fetched.state) }"'
+    )
+    mapping = load_mapping(text, "thin.yaml")
+
+    def identity(answer: Any, notice: int) -> str:
+        (event,) = mapping.answered(mapping.events({"id": notice})[0], answer)
+        assert isinstance(event, Event)
+        return event.event_id
+
+    first = identity({"id": 1, "state": "done"}, 7)
+    assert identity({"id": 1, "state": "done"}, 8) == first
+    assert identity({"id": 1, "state": "graded"}, 7) != first

@@ -98,7 +98,8 @@ def test_what_is_fetched_is_not_there_when_it_is_said_what_to_fetch() -> None:
     expected = ("E102", "vars.user is not there yet: it uses fetched")
     assert expected in refused(text.replace("PART", "vars.user.login"))
     mapping = load_mapping(text.replace("PART", "body.id"), "sample.yaml")
-    event = mapping.supplied(the_event(mapping, {"id": 7}), {"person": {"login": "tom"}})
+    (event,) = mapping.supplied(the_event(mapping, {"id": 7}), {"person": {"login": "tom"}})
+    assert isinstance(event, Event)
     assert mapping.wanted(event).accounts == (("login", "tom"),)
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from adapters.sample_keys import sample_key
+from gateway.resources import mappings_dir
 from gateway.services.grants import ClientCredentials
 from gateway.settings import SettingsError
 from gateway.settings.model import ConnectionSettings
@@ -164,6 +165,45 @@ async def test_a_token_endpoint_that_is_away_is_asked_again(
         waiting = await waits(gateway, reply)
         assert waiting["reason"] == f"connection vendor: no access token: the answer was {status}"
         assert (await finished(gateway, reply)).state is State.DONE
+
+
+async def test_teams_notices_become_statements_of_everybody_who_was_there_with_the_shipped_mapping(
+    serve: Serve, vendor: VendorServer, monkeypatch: pytest.MonkeyPatch, mongo_client: Any
+) -> None:
+    samples = mappings_dir() / "samples" / "teams"
+    monkeypatch.setenv("TEAMS_CLIENT_STATE", "canary-client-state")
+    notice = json.loads((samples / "notice.json").read_text())
+    notice["value"][0]["clientState"] = "canary-client-state"
+    record = json.loads((samples / "fetched-call-record.json").read_text())
+    record["sessions"][1]["caller"]["identity"] = {"user": {"id": "u2", "displayName": "Canary Name"}}
+    vendor.thing = record
+    graph = vendor.connection(auth=vendor.oauth2(client_auth="client_secret_post"))
+    async with serve(hooks__connections={"graph": graph}) as gateway:
+        http, sent = gateway.http(), {"Content-Type": "application/json"}
+        echoed = await http.post("/hooks/teams", params=[("validationToken", "Validation: é <b>")], data=b"")
+        assert (echoed.status, echoed.headers["Content-Type"].partition(";")[0]) == (200, "text/plain")
+        assert echoed.body.decode() == "Validation: é <b>"
+        forged = json.dumps({"value": [*notice["value"], {**notice["value"][0], "clientState": "x"}]})
+        assert (await http.post("/hooks/teams", data=forged.encode(), headers=sent)).status == 401
+        reply = await http.post("/hooks/teams", data=json.dumps(notice).encode(), headers=sent)
+        assert reply.status == 202
+        delivery = await finished(gateway, reply)
+        assert [one.rule for one in delivery.outcomes] == ["took-part-in-call"] * 2
+        assert vendor.asked == [
+            "/base/communications/callRecords/e523d2ed-2966-4b6b-925b-754a88034cc5?$expand=sessions"
+        ]
+        statements = await all_statements(gateway)
+        assert len({one["actor"]["account"]["name"] for one in statements}) == 2
+        assert (await replayed(gateway, delivery)).state is State.DONE
+        assert len(await all_statements(gateway)) == 2
+        # The same record posted by somebody else is the same statements.
+        posted = {"value": [{**notice["value"][0], "resourceData": record}]}
+        reply = await http.post("/hooks/teams", data=json.dumps(posted).encode(), headers=sent)
+        assert (await finished(gateway, reply)).state is State.DONE
+        assert len(await all_statements(gateway)) == 2
+        stored = await everything(mongo_client[gateway.store.name])
+        for canary in (b"canary-client-state", b"Canary Name", b"canary-access-token"):
+            assert canary not in stored
 
 
 class Clock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -21,14 +22,16 @@ from gateway.settings import SettingsError
 from gateway.settings.model import ConnectionSettings
 from gateway.store.delivery_records import Delivery, State
 from gateway.web.outgoing import HttpFetcher
-from tests.gateway import Gateway
+from tests.adapters.test_receive_keys import token
+from tests.gateway import Gateway, Reply
 from tests.vendor_server import VendorServer, vendor_server
-from tests.vendors import mappings_folder, vendor_secrets
+from tests.vendors import all_mapped, mappings_folder, states_of, vendor_secrets
 from tests.web.test_fetch_back import THIN, THING, notify, replayed, waits
 from tests.web.test_hooks import all_statements, finished
+from tests.web.test_hooks_keys import Issuer, issuer
 from tests.web.test_privacy import everything
 
-__all__ = ["mappings_folder", "vendor_secrets"]
+__all__ = ["issuer", "mappings_folder", "vendor_secrets"]
 
 Serve = Callable[..., AbstractAsyncContextManager[Gateway]]
 
@@ -204,6 +207,65 @@ async def test_teams_notices_become_statements_of_everybody_who_was_there_with_t
         stored = await everything(mongo_client[gateway.store.name])
         for canary in (b"canary-client-state", b"Canary Name", b"canary-access-token"):
             assert canary not in stored
+
+
+async def test_classrooms_pushes_become_statements_with_the_shipped_mapping(
+    serve: Serve,
+    mappings_folder: Callable[..., Path],
+    vendor: VendorServer,
+    issuer: Issuer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    samples = mappings_dir() / "samples" / "classroom"
+    monkeypatch.setenv("CLASSROOM_AUDIENCE", "https://gateway.example.edu/hooks/classroom")
+    monkeypatch.setenv("CLASSROOM_PUSH_ACCOUNT", "push@project.iam.gserviceaccount.com")
+    monkeypatch.setenv("CLASSROOM_KEY", service_key())
+    shipped = (mappings_dir() / "classroom.yaml").read_text()
+    folder = mappings_folder(
+        shipped.replace("google_pubsub:\n", f"google_pubsub:\n        jwks_url: {issuer.url}/jwks\n"),
+        name="classroom.yaml",
+    )
+    account = {"key": "CLASSROOM_KEY", "scope": "read", "token_url": f"{vendor.url}/token"}
+    classroom = vendor.connection(auth={"service_account": account})
+    claims: dict[str, Any] = {
+        "iss": "https://accounts.google.com",
+        "aud": "https://gateway.example.edu/hooks/classroom",
+        "email": "push@project.iam.gserviceaccount.com",
+        "email_verified": True,
+        "exp": int(time.time()) + 3600,
+    }
+    async with serve(hooks__mappings=str(folder), hooks__connections={"classroom": classroom}) as gateway:
+
+        async def push(sample: str, message: str, **changes: Any) -> Reply:
+            payload = json.loads((samples / f"{sample}.json").read_text())
+            payload["message"] |= {"messageId": message}
+            data = json.dumps(payload["message"]["data"]).encode()
+            payload["message"]["data"] = base64.b64encode(data).decode()
+            headers = {
+                "Authorization": f"Bearer {token(claims | changes)}",
+                "Content-Type": "application/json",
+            }
+            body = json.dumps(payload).encode()
+            return await gateway.http().post("/hooks/classroom", data=body, headers=headers)
+
+        assert (await push("student-joined", "1", email="other@x.iam.gserviceaccount.com")).status == 401
+        assert (await push("student-joined", "1", aud="https://elsewhere.example")).status == 401
+        joined = await push("student-joined", "1")
+        assert joined.status == 204
+        await all_mapped(gateway.store)
+        assert vendor.asked == []
+        for message, answer in (("2", "turned-in"), ("3", "turned-in"), ("4", "returned")):
+            vendor.thing = json.loads((samples / f"submission-{answer}.json").read_text())
+            assert (await push("submission-changed", message)).status == 204
+            await all_mapped(gateway.store)
+        assert vendor.asked[0] == (
+            "/base/courses/104950182954/courseWork/178153010124/studentSubmissions/Cg4I1-yJ3xQ"
+        )
+        assert len(vendor.token_requests) == 1
+        assert set(await states_of(gateway.store)) == {State.DONE}
+        # Two notices of one state are one statement.
+        verbs = [one["verb"]["id"].rpartition("/")[2] for one in await all_statements(gateway)]
+        assert sorted(verbs) == ["registered", "scored", "submit"]
 
 
 class Clock:

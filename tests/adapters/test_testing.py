@@ -259,7 +259,9 @@ def test_of_batches_and_fetched_answers_too_it_is_told_what_nobody_read(
     mapping = load_mapping(THIN.replace("BATCH", batch), "sample.yaml")
     event = mapping.events(payload)[0]
     assert isinstance(event, Event)
-    explanation = mapping.explain(mapping.supplied(event, ANSWER), LOOKUPS)
+    (supplied,) = mapping.supplied(event, ANSWER)
+    assert isinstance(supplied, Event)
+    explanation = mapping.explain(supplied, LOOKUPS)
     assert explanation.as_json()["fetch"] == {"connection": "vendor", "path": "/people/u%207"}
     of_fetched = ["fetched.mail", "fetched.courses[0].title", "fetched.courses[1].*"]
     assert explanation.as_json()["unread"] == [*unread, *of_fetched]

@@ -27,6 +27,7 @@ _COMMANDS = (
     "directory",
     "courses",
     "registrations",
+    "reports",
     "sources",
     "subscriptions",
     "statements",

@@ -121,3 +121,4 @@ async def _of_database(settings: Settings, client: Client, mappings: Mappings) -
             yield diagnosis.of_indexes(name, await services.store.index_changes())
             for one in await diagnosis.of_deliveries(name, services, utc_now()):
                 yield one
+            yield await diagnosis.of_reports(name, services)

@@ -237,5 +237,20 @@ async def of_deliveries(name: str, services: Services, now: dt.datetime) -> list
     return found or [_ok(subject, "nothing waits")]
 
 
+async def of_reports(name: str, services: Services) -> Diagnosis:
+    """Whether the counts of a store are those of its statements, on a sample."""
+    subject = f"reports of {name}"
+    checked = await services.reports.check()
+    if checked is None:
+        return _ok(subject, "nothing was counted yet")
+    if checked.wrong:
+        return _problem(
+            subject,
+            f"{len(checked.wrong)} of {checked.cells} counts are not those of the statements ({checked.of})",
+            "count again: xapi-gateway reports rebuild",
+        )
+    return _ok(subject, f"right on a sample: {checked.statements} statements, {checked.of}")
+
+
 def _many(count: int) -> str:
     return f"{ENOUGH} or more" if count >= ENOUGH else str(count)

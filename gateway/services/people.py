@@ -42,6 +42,7 @@ class Right(StrEnum):
     READ_STATEMENTS = "read statements"
     READ_SOURCES = "see sources"
     MANAGE_SOURCES = "manage sources"
+    READ_REPORTS = "read reports"
     READ_DELIVERIES = "read deliveries"
     REPLAY = "replay deliveries"
     READ_MAPPINGS = "see mappings"
@@ -66,7 +67,9 @@ class Role(StrEnum):
 
 RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.ADMINISTRATOR: frozenset(Right),
-    Role.LMS_ADMINISTRATOR: frozenset({Right.HOME, Right.READ_COURSES, Right.RUN_COURSES}),
+    Role.LMS_ADMINISTRATOR: frozenset(
+        {Right.HOME, Right.READ_REPORTS, Right.READ_COURSES, Right.RUN_COURSES}
+    ),
     Role.INTEGRATION_ENGINEER: frozenset(
         {
             Right.HOME,
@@ -80,13 +83,14 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.READ_SYSTEM,
         }
     ),
-    Role.ANALYST: frozenset({Right.HOME, Right.READ_STATEMENTS}),
+    Role.ANALYST: frozenset({Right.HOME, Right.READ_STATEMENTS, Right.READ_REPORTS}),
     # Sees everything and changes nothing.
     Role.AUDITOR: frozenset(
         {
             Right.HOME,
             Right.READ_STATEMENTS,
             Right.READ_SOURCES,
+            Right.READ_REPORTS,
             Right.READ_DELIVERIES,
             Right.READ_MAPPINGS,
             Right.READ_COURSES,

@@ -12,7 +12,7 @@ from gateway.cmi5.progress import Progress, progress
 from gateway.cmi5.structure import Course
 from gateway.services.courses import Courses
 from gateway.services.standing import Standing
-from gateway.services.texts import time_text, title_text
+from gateway.services.texts import cell_text, time_text, title_text
 from gateway.store.registrations import Registration, RegistrationFilter
 from gateway.store.store import Store
 
@@ -33,8 +33,6 @@ _COLUMNS = (
 )
 _STATES = ("waived", "passed", "completed", "failed", "attempted")
 _LINES = 200
-# What a spreadsheet takes for a formula when a cell begins with it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def progress_table(store: Store, courses: Courses, course_id: UUID) -> AsyncIterator[bytes]:
@@ -49,7 +47,9 @@ async def progress_table(store: Store, courses: Courses, course_id: UUID) -> Asy
     table = io.StringIO(newline="")
     writer = csv.writer(table)
     titles = [f"{index} {title_text(au.title)}" for index, au in enumerate(aus)]
-    writer.writerow([*_COLUMNS, *(_cell(each) for title in titles for each in (title, f"{title}, score"))])
+    writer.writerow(
+        [*_COLUMNS, *(cell_text(each) for title in titles for each in (title, f"{title}, score"))]
+    )
     written = 0
     async for registration in store.registrations.each(RegistrationFilter(course=course_id)):
         own = await courses.structure(registration.version)
@@ -69,9 +69,9 @@ def _line(registration: Registration, course: Course, version: int, aus: list[st
     account = registration.actor["account"]
     cells = [
         str(registration.id),
-        _cell(account["homePage"]),
-        _cell(account["name"]),
-        _cell(registration.actor.get("name", "")),
+        cell_text(account["homePage"]),
+        cell_text(account["name"]),
+        cell_text(registration.actor.get("name", "")),
         registration.state,
         str(tree.met),
         str(tree.aus),
@@ -80,7 +80,7 @@ def _line(registration: Registration, course: Course, version: int, aus: list[st
         time_text(registration.created) or "",
         time_text(registration.updated) or "",
         str(version),
-        _cell("; ".join(registration.tags)),
+        cell_text("; ".join(registration.tags)),
     ]
     for au in aus:
         node = nodes.get(au)
@@ -96,11 +96,6 @@ def _aus(node: Progress) -> list[Progress]:
     if node.kind == "au":
         return [node]
     return [au for child in node.children for au in _aus(child)]
-
-
-def _cell(text: str) -> str:
-    """The text, so that no spreadsheet runs it: what learners and publishers call themselves is not ours."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _taken(table: io.StringIO) -> bytes:

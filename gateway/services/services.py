@@ -31,6 +31,7 @@ from gateway.services.preferences import Preferences
 from gateway.services.previews import Previews
 from gateway.services.registrations import Registrations
 from gateway.services.removals import Removals
+from gateway.services.reports import Reports
 from gateway.services.sessions import Sessions
 from gateway.services.sources import Sources
 from gateway.services.statements import Statements
@@ -124,6 +125,7 @@ class Services:
         self.enrolments = Enrolments(store, self.courses, self.registrations, namespace=lms.namespace)
         self.previews = Previews(self.registrations, self.launches, gateway=public_url(settings))
         self.preferences = Preferences(store, clock=lms.now)
+        self.reports = Reports(store, settings.reports, key=more_key)
         self.removals = Removals(store, self.courses, self.registrations, self.sessions, lms=lms)
         self.sources = Sources.of(store, self.hooks.mappings, settings, clock=utc_now)
         self.observing = Observing(store.observations, store.writer, self.sources, clock=utc_now)
@@ -150,6 +152,7 @@ class Services:
                 for _ in range(_TELLING):
                     tasks.create_task(enduring("notices", self.notices.work))
                 tasks.create_task(enduring("observing", self.observing.run))
+                tasks.create_task(enduring("reports", self.reports.run))
                 tasks.create_task(enduring("imports", self.course_imports.run))
                 tasks.create_task(enduring("unfinished imports", self._sweep_courses))
                 tasks.create_task(enduring("deleted courses", self.removals.run))

@@ -1,4 +1,4 @@
-"""How views write times and titles."""
+"""How views write times, titles and cells of tables."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ _TIME_ONLY = re.compile(r"PT(?:(\d{1,6})H)?(?:(\d{1,9})M)?(?:(\d{1,12})(\.\d{1,9
 def time_text(time: dt.datetime | None) -> str | None:
     """`2026-01-31T10:15:00.000Z`."""
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None
+
+
+# What a spreadsheet takes for a formula when a cell begins with it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def cell_text(text: str) -> str:
+    """The text, so that no spreadsheet runs it: what learners and publishers call themselves is not ours."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def title_text(title: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 Network = IPv4Network | IPv6Network
 
@@ -62,6 +63,15 @@ def path(text: str) -> Path:
         raise ValueError("no such home folder") from error
 
 
+def time_zone(text: str) -> str:
+    """The name of a time zone."""
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, OSError) as error:  # a folder of the database of zones is no zone
+        raise ValueError("no such time zone") from error
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """How a kind of text is read, what to call it, and how it may look."""
@@ -78,6 +88,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "gateway-network": Format(network, "an IP address or network", "such as 10.0.0.0/8"),
         "gateway-origin": Format(origin, "an origin", "such as https://lrs.example.org"),
         "gateway-url": Format(url, "a web address", "such as https://lms.example.org/done"),
+        "gateway-time-zone": Format(time_zone, "a time zone", "such as Europe/Berlin or UTC"),
         "gateway-path": Format(path, "a path", "such as /srv/xapi"),
     }
 )

@@ -223,6 +223,12 @@ class OidcSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportsSettings:
+    time_zone: str
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     format: Literal["auto", "console", "json"]
     level: Literal["debug", "info", "warning", "error"]
@@ -261,6 +267,7 @@ class Settings:
     cors: CorsSettings
     console: ConsoleSettings
     oidc: OidcSettings
+    reports: ReportsSettings
     log: LogSettings
     metrics: MetricsSettings
     origins: Mapping[str, Origin] = field(repr=False, compare=False)

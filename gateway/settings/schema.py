@@ -132,7 +132,7 @@ def suggestion(path: tuple[str, ...]) -> str | None:
     section = next(iter(get_close_matches(path[0], keys, n=1)), None)
     if len(path) == 1:
         elsewhere = [name for name in options() if name.endswith(f".{path[0]}")]
-        return section or next(iter(elsewhere), None)
+        return next(iter(elsewhere), section)
     if section is None:
         return None
     key = next(iter(get_close_matches(path[1], keys[section], n=1)), None)

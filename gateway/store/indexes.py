@@ -153,6 +153,11 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_session", "session", "time", "_id"),
         _index("expiry", "expires", expireAfterSeconds=0),
     ],
+    "report_cells": [
+        _index("by_kind", "g", "s", "c", "k", "p"),
+        _index("by_source", "g", "c", "k", "p", "s"),
+        _index("by_course", "g", "s", "k", "p", "c"),
+    ],
     "credentials": [_index("by_created", "created", "_id")],
     "tokens": [_index("expiry", "expires", expireAfterSeconds=0)],
     "observations": [_index("by_source", "_id.source", "_id.kind", "_id.value")],

@@ -29,6 +29,7 @@ from gateway.store.refusals import Refusals
 from gateway.store.registrations import Registrations
 from gateway.store.replacements import Replacements
 from gateway.store.replays import Replays
+from gateway.store.reports import Reports
 from gateway.store.revisions import Revisions
 from gateway.store.sessions import Sessions
 from gateway.store.shadows import Shadows
@@ -66,6 +67,7 @@ class Store:
         self.shadows = Shadows(self._database)
         self.mapping_status = MappingStatus(self._database)
         self.replays = Replays(self._database)
+        self.reports = Reports(self._database)
         self.credentials = Credentials(self._database)
         self.tokens = Tokens(self._database)
         self.people = People(self._database)

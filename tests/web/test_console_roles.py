@@ -12,6 +12,7 @@ READS = {
     R.HOME,
     R.READ_STATEMENTS,
     R.READ_SOURCES,
+    R.READ_REPORTS,
     R.READ_DELIVERIES,
     R.READ_MAPPINGS,
     R.READ_COURSES,
@@ -21,7 +22,7 @@ READS = {
 # Who may do what, written a second time: a change of either has to be meant.
 MATRIX = {
     Role.ADMINISTRATOR: set(Right),
-    Role.LMS_ADMINISTRATOR: {R.HOME, R.READ_COURSES, R.RUN_COURSES},
+    Role.LMS_ADMINISTRATOR: {R.HOME, R.READ_REPORTS, R.READ_COURSES, R.RUN_COURSES},
     Role.INTEGRATION_ENGINEER: {
         R.HOME,
         R.READ_STATEMENTS,
@@ -33,7 +34,7 @@ MATRIX = {
         R.TRY_MAPPINGS,
         R.READ_SYSTEM,
     },
-    Role.ANALYST: {R.HOME, R.READ_STATEMENTS},
+    Role.ANALYST: {R.HOME, R.READ_STATEMENTS, R.READ_REPORTS},
     Role.AUDITOR: READS,
 }
 

@@ -13,6 +13,7 @@ from gateway.web.api import (
     mappings,
     openapi,
     registrations,
+    reports,
     schemas,
     sessions,
     sources,
@@ -71,6 +72,7 @@ def add_routes(app: web.Application) -> None:
     directory.add_routes(app, base)
     mappings.add_routes(app, base)
     openapi.add_routes(app, base)
+    reports.add_routes(app, base)
     schemas.add_routes(app, base)
     sources.add_routes(app, base)
     subscriptions.add_routes(app, base)

@@ -172,7 +172,11 @@ async def report(services: Services, question: Question) -> Report:
     scores = _table(bins, lambda cell: cell.key.kind.removeprefix(SCORE))
     if scores.lines or scores.rest:
         present = {line.key for line in scores.lines}
-        scores.lines += [Line(key=str(one), label="") for one in range(BINS) if str(one) not in present]
+        scores.lines += [
+            Line(key=str(one), label="", withheld=str(one) in scores.hidden)
+            for one in range(BINS)
+            if str(one) not in present
+        ]
     scores.lines.sort(key=lambda line: int(line.key))
     listed = [line.key for line in by_course.lines if line.key != NO_COURSE]
     names = await _course_names(services, listed)

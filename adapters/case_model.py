@@ -6,7 +6,9 @@ from adapters.model import Key, Model
 
 EXPECT: Model = {
     "rule": Key("text", "The rule that applies."),
-    "statements": Key("value", "The statements, in order."),
+    "statements": Key(
+        "value", "The statements, in order; written with words and short forms as in a mapping."
+    ),
     "match": Key("choice", "subset when not given.", choices=("subset", "exact")),
     "skipped": Key("value", "true, or a part of the reason."),
     "unmatched": Key("value", "true, or the kind of event."),

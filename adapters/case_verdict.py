@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 from adapters.comparing import differences
+from adapters.expected import written_out
 from adapters.model import Block
 from adapters.outcomes import Accepted, Adapted, Answered, Failed, Held, Outcome, Received, Skipped, Unmatched
+from adapters.shorthand import Shorthand
 from adapters.yaml_source import plain
 
 
@@ -29,14 +31,20 @@ def check_received(expect: Block, received: Received, status: int) -> list[str]:
     return found
 
 
-def check_outcomes(expect: Block, outcomes: list[Outcome], rules: list[str]) -> list[str]:
-    """How outcomes differ from what a case expects; `rules` are those that applied."""
+def check_outcomes(
+    expect: Block, outcomes: list[Outcome], rules: list[str], shorthand: Shorthand
+) -> list[str]:
+    """How outcomes differ from what a case expects; `rules` are those that applied.
+
+    Raises EvaluationError for an expected word that the mapping's vocabulary does not have.
+    """
     problems: list[str] = []
     statements = [one for outcome in outcomes if isinstance(outcome, Adapted) for one in outcome.statements]
     expected = expect.get("statements")
     if expected is not None:
         exact = expect.text("match", "subset") == "exact"
-        found = differences(plain(expected), statements, "statements", exact=exact)
+        wanted = written_out(plain(expected), shorthand, exact=exact)
+        found = differences(wanted, statements, "statements", exact=exact)
         problems.extend(found)
         if found:
             problems.extend(_failures(outcomes))

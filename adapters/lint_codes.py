@@ -151,11 +151,22 @@ CODES: dict[str, Code] = {
         "a rule that no case reaches", "Untested rules break unnoticed when a vendor changes a payload."
     ),
     "W205": Code("a rule that never applies", "An earlier rule takes all its events."),
-    "W206": Code("a table or fragment nobody uses", "Delete it, or use it."),
+    "W206": Code(
+        "something nobody uses",
+        "A table, fragment, variable, person, entry or fact: delete it, or use it.",
+    ),
     "W207": Code(
         "an IRI that looks like one of a profile and is none",
         "Its host or its spelling is that of a profile we know (vocabulary.md). Where it is meant, "
         "`# lint: allow W207`.",
+    ),
+    "W208": Code(
+        "texts without a language",
+        "`source.language` is the tag that names and descriptions are stored under.",
+    ),
+    "W209": Code(
+        "no `event_id` although the vendor has one",
+        "Without it a retry is recognised by the content of its whole body; one that differs is a new event.",
     ),
     "N201": Code("a table key that no case looks up", "A hint where samples are thin."),
     "W311": Code(

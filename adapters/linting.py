@@ -10,10 +10,11 @@ from adapters.coverage import Observed
 from adapters.lints import Lint, MappingError, allowed
 from adapters.loader import load_mapping
 from adapters.mapping import Mapping
+from adapters.omissions import omissions, own
 from adapters.overlap import shadowed_rules
 from adapters.sample_paths import unseen_paths
 from adapters.testing import run_tests
-from adapters.yaml_source import MapNode, Node, Place, ScalarNode
+from adapters.yaml_source import MapNode, Place, ScalarNode
 
 
 def lint(
@@ -34,7 +35,7 @@ def lint(
     except MappingError as error:
         return list(error.lints)
     payloads, answers = list(samples), []
-    found = [*mapping.lints, *shadowed_rules(mapping), *unused(mapping)]
+    found = [*mapping.lints, *shadowed_rules(mapping), *omissions(mapping)]
     if tests is not None:
         read = files if files is not None else _nothing
         cases = sample_cases(tests[1], tests[0], read)
@@ -65,30 +66,12 @@ def unreached(mapping: Mapping, tests: tuple[str, str], read: Callable[[str], st
             message = f"no case of {tests[0].rpartition('/')[2]} reaches rule {rule.name!r}"
             help = "add a case with a payload this rule is for, or delete the rule"
             found.append(_name_place(rule.node).lint("W204", message, help=help))
-    for table, node in _own(mapping, "tables"):
+    for table, node in own(mapping, "tables"):
         for key in node.items if isinstance(node, MapNode) and table in mapping.tables_used else ():
             if (table, key) not in observed.keys and key in mapping.tables[table]:
                 message = f"no case looks up {key!r} in table {table!r}"
                 found.append(node.keys[key].place.lint("N201", message))  # type: ignore[union-attr]
     return found
-
-
-def unused(mapping: Mapping) -> list[Lint]:
-    """W206: tables and fragments of the mapping's own that nothing uses."""
-    used = {"tables": mapping.tables_used, "fragments": mapping.fragments_used}
-    found: list[Lint] = []
-    for kind, names in used.items():
-        block = mapping.node.items.get(kind)
-        for name, _ in _own(mapping, kind):
-            if name not in names and isinstance(block, MapNode):
-                message = f"{kind[:-1]} {name!r} is used nowhere"
-                found.append(block.keys[name].place.lint("W206", message))
-    return found
-
-
-def _own(mapping: Mapping, kind: str) -> list[tuple[str, Node]]:
-    block = mapping.node.items.get(kind)
-    return list(block.items.items()) if isinstance(block, MapNode) else []
 
 
 def _name_place(rule: MapNode) -> Place:

@@ -138,6 +138,7 @@ class _Loader:
             texts=dict(self.shared.texts),
             node=self.loading.node,
             origin=origin,
+            shorthand=self.shorthand,
             namespace=origin.namespace(),
             source=self.loading.source,
             receiver=receiver,

@@ -35,6 +35,7 @@ from adapters.receive.receiver import Receiver
 from adapters.remember import Fact, Recall, Remember
 from adapters.resolving import NOTHING, DirectoryEntry, Wanted, facts, news, wanted
 from adapters.rules import Rule, RuleIndex
+from adapters.shorthand import Shorthand
 from adapters.splitting import EventPlan, split, split_fetched
 from adapters.statements import Maker, Origin
 from adapters.yaml_source import MapNode
@@ -60,6 +61,7 @@ class Mapping:
     texts: MappingOf[str, str]
     node: MapNode
     origin: Origin
+    shorthand: Shorthand
     namespace: bytes
     source: dict[str, Any]
     receiver: Receiver | None

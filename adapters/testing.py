@@ -120,7 +120,7 @@ class _Case:
                 return found
             payload = received.payload
         self.found = outcomes = self.outcomes(payload)
-        found = check_outcomes(self.expect, outcomes, self.rules)
+        found = check_outcomes(self.expect, outcomes, self.rules, self.mapping.shorthand)
         if self.block.flag("twice", default=False):
             again = self.outcomes(payload)
             first, second = _ids(outcomes), _ids(again)

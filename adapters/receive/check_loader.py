@@ -17,7 +17,7 @@ from adapters.model import Block, check, seconds
 from adapters.receive.body_path import WANTED, BodyPath, body_path
 from adapters.receive.checks import AnyOf, Basic, Check, OAuth2Client, Parts, Signed, Token, Unchecked
 from adapters.receive.grammar import METHODS, ROTATED, UNDERSTOOD
-from adapters.receive.presets import NEEDS, missing, over, presets
+from adapters.receive.presets import method_of, missing, over, presets
 from adapters.receive.references import body_parts_in, headers_in, names_in
 from adapters.receive.secrets import SharedSecret
 from adapters.receive.signature import SignatureSpec, TimestampSpec
@@ -117,7 +117,7 @@ class CheckLoader:
 
     def preset(self, name: str, settings: Node, key: ScalarNode) -> Check | None:
         template = presets()[name]
-        method = next(one for one in template.items if one != NEEDS)
+        method = method_of(name)
         if not isinstance(settings, MapNode):
             self.report(key, "E111", f"preset {name} is a mapping of settings such as secret")
             return None

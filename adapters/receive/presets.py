@@ -10,15 +10,30 @@ from adapters.model import Block
 from adapters.yaml_source import MapNode, Node, read_yaml
 
 NEEDS = "needs"
+EVENT_ID = "event_id"
 
 
 @cache
 def presets() -> dict[str, MapNode]:
-    """Each preset's method with its settings, and under `needs` what a mapping must add."""
+    """Each preset's method with its settings.
+
+    Under `needs` stands what a mapping must add, under `event_id` what the vendor documents as the same for
+    every attempt to deliver one event.
+    """
     text = files("adapters.receive").joinpath("presets.yaml").read_text("utf-8")
     node = read_yaml(text, "presets.yaml")
     assert isinstance(node, MapNode)
     return {name: one for name, one in node.items.items() if isinstance(one, MapNode)}
+
+
+def method_of(preset: str) -> str:
+    """The method that a preset gives the settings of."""
+    return next(one for one in presets()[preset].items if one not in (NEEDS, EVENT_ID))
+
+
+def event_id_of(preset: str) -> str | None:
+    """The expression for the id of an event that a preset's vendor documents."""
+    return Block(presets()[preset]).text(EVENT_ID) or None if preset in presets() else None
 
 
 def missing(preset: str, settings: MapNode) -> Iterator[str]:

@@ -121,6 +121,58 @@ def test_a_case_that_does_not_hold_says_why(case: str, problem: str) -> None:
     assert any(one.startswith(problem) for one in found), found
 
 
+def test_expected_statements_may_be_written_like_a_mapping() -> None:
+    statement = """\
+      verb: ${ body.verb }
+      object:
+        id: https://x.org/m
+        type: meeting
+        name: Intro
+        extensions: { total-items: 3 }
+      result: { extensions: { progress: 40 } }
+      context: { parent: { id: https://x.org/c, type: course }, extensions: { session-id: s } }
+"""
+    mapping = simple(statement, before="source: { language: en }\n")
+    case = """\
+- name: a case
+  payload: { verb: joined }
+  expect:
+    statements:
+      - verb: VERB
+        object: { id: https://x.org/m, type: meeting, name: Intro, extensions: { total-items: 3 } }
+        result: { extensions: { progress: 40 } }
+        context: { parent: PARENT, extensions: { session-id: s } }
+"""
+
+    def found(verb: str, parent: str) -> list[str]:
+        text = case.replace("VERB", verb).replace("PARENT", parent)
+        (result,) = run_tests(mapping, text, "m.test.yaml", lambda _: None)
+        return list(result.problems)
+
+    assert found("joined", "{ id: https://x.org/c, type: course }") == []
+    assert found("joined", "https://x.org/c") == []
+    assert found("left", "[ https://x.org/c ]") == [
+        'statements[0].verb.id: expected "http://activitystrea.ms/leave", got "http://activitystrea.ms/join"'
+    ]
+    assert found("jined", "https://x.org/c") == [
+        "verb 'jined' is not in the vocabulary; did you mean 'joined'?"
+    ]
+
+
+def test_an_exact_expectation_of_a_word_wants_the_display_too() -> None:
+    case = """\
+  payload: { verb: joined }
+  expect:
+    match: exact
+    statements:
+      - actor: { account: { homePage: https://id.example.edu, name: mira } }
+        verb: joined
+        object: { objectType: Activity, id: https://x.org/m }
+        timestamp: 2026-01-15T12:00:00Z
+"""
+    assert problems(case) == []
+
+
 def test_instants_are_compared_as_instants() -> None:
     case = (
         "  payload: p.json\n  received_at: 2026-01-15T13:00:00+01:00\n"

@@ -130,6 +130,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         # What may have to be abandoned, and the list of open sessions.
         _index("silent", "last_seen", partialFilterExpression={"open": True}),
         _index("open_by_launched", "launched", "_id", partialFilterExpression={"open": True}),
+        _index("open_by_course", "course", "launched", "_id", partialFilterExpression={"open": True}),
     ],
     "launch_links": [
         _index("expiry", "forget", expireAfterSeconds=0),

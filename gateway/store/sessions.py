@@ -218,7 +218,8 @@ class Sessions:
         if only_open:
             condition["open"], index = True, "open_by_launched"
         if course is not None:
-            condition["course"], index = course, "by_course"
+            condition["course"] = course
+            index = "open_by_course" if only_open else "by_course"
         if registration is not None:
             condition["registration"], index = registration, "by_registration"
             del condition["preview"]

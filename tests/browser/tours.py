@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 from playwright.async_api import Page
 
+from gateway.web.console import ROUTES
 from tests.browser.site import Site
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Names in addresses: of sources of either kind, of adapters, of revisions.
-_NAMES = (
-    (re.compile(r"/sources/(adapter|credential)(?::|%3A)[^/]+"), r"/sources/\1:{name}"),
-    (re.compile(r"/mappings/(?!playground)[^/]+"), "/mappings/{name}"),
-    (re.compile(r"/[0-9a-f]{64}"), "/{revision}"),
-)
+_PAGES = sorted((route.path for route in ROUTES if route.method == "GET"), key=lambda path: path.count("{"))
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A page: its path below `/admin` with the query, and its kind, which is one of many ids' or filters'."""
+    """A page: its path below `/admin` with the query, and its kind, of which there may be many pages."""
 
     path: str
     kind: str
@@ -48,14 +42,6 @@ async def tour(site: Site, page: Page) -> AsyncIterator[Stop]:
                     waiting.append(there)
 
 
-def matches(route: str, kind: str) -> bool:
-    """Is this kind one of the route's pages?"""
-    parts, given = route.split("/"), kind.partition("?")[0].split("/")
-    return len(parts) == len(given) and all(
-        one.startswith("{") or one == other for one, other in zip(parts, given, strict=True)
-    )
-
-
 async def _is_page(page: Page, url: str) -> bool:
     answer = await page.request.get(url)
     assert answer.status == 200, f"{url} answers {answer.status}"
@@ -63,10 +49,18 @@ async def _is_page(page: Page, url: str) -> bool:
 
 
 def _kind(path: str) -> str:
-    """Pages that differ in an id or in the values of filters are of one kind."""
+    """Pages that differ in an id or in the values of filters are of one kind; ids such as `adapter:zoom` are
+    told apart by what comes before the colon.
+    """
     parts = urlsplit(path)
+    given = unquote(parts.path).split("/")
     names = sorted({name for name, value in parse_qsl(parts.query) if value})
-    path = _UUID.sub("{id}", parts.path)
-    for pattern, kind in _NAMES:
-        path = pattern.sub(kind, path)
-    return path + (f"?{'&'.join(names)}" if names else "")
+    query = f"?{'&'.join(names)}" if names else ""
+    for page in _PAGES:
+        wanted = page.split("/")
+        if len(wanted) == len(given):
+            pairs = list(zip(wanted, given, strict=True))
+            if all(one.startswith("{") or one == other for one, other in pairs):
+                sorts = [other.partition(":")[0] for one, other in pairs if one != other and ":" in other]
+                return page + "".join(f" {sort}" for sort in sorts) + query
+    return parts.path + query

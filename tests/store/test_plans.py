@@ -237,6 +237,7 @@ async def test_lists_of_the_lms_come_in_the_order_of_an_index(
         store.launch_links.of(registration),
         store.sessions.list(course=course, after=(moment(50), course), limit=10),
         store.sessions.list(only_open=True, after=(moment(50), course), limit=10),
+        store.sessions.list(course=course, only_open=True, limit=10),
         *(
             store.sessions.list(registration=of, only_open=only_open, limit=10)
             for of, only_open in product((None, registration), (False, True))

@@ -32,6 +32,8 @@ def test_every_block_of_the_page_can_be_loaded(block: str) -> None:
 
 def test_the_page_names_every_method_every_preset_and_every_refusal() -> None:
     assert {name for name in [*METHODS, *presets()] if f"`{name}`" not in PAGE} <= {"none"}
+    table = re.findall(r"^\| `(\w+)` \| .* \| .* \| .* \|$", PAGE, re.MULTILINE)
+    assert sorted(table) == sorted(presets())
     assert [status for status in _REFUSALS if str(status) not in PAGE] == []
 
 

@@ -143,6 +143,38 @@ def test_every_preset_accepts_what_it_signs_and_refuses_what_was_changed(name: s
         assert isinstance(mapping.receive(body, sample_secret, NOW), Refused)
 
 
+@pytest.mark.parametrize(
+    ("preset", "header", "signature"),
+    [
+        (
+            "learnhouse",
+            "X-Webhook-Signature",
+            "sha256=" + hmac.new(b"whsec_S", HELLO, hashlib.sha256).hexdigest(),
+        ),
+        (
+            "northpass",
+            "X-Northpass-Hmac-SHA256",
+            base64.b64encode(hmac.new(b"whsec_S", HELLO, hashlib.sha256).digest()).decode(),
+        ),
+    ],
+)
+def test_learning_platforms_sign_the_body_each_in_its_spelling(
+    preset: str, header: str, signature: str
+) -> None:
+    mapping = signed_by(preset, "  content_types: [text/plain]\n")
+    for body, sent, accepted in (
+        (HELLO, signature, True),
+        (HELLO + b"!", signature, False),
+        (HELLO, signature.removeprefix("sha256=")[:-1], False),
+    ):
+        received = mapping.receive(
+            request(body, headers=(("Content-Type", "text/plain"), (header, sent))),
+            lambda name: "whsec_S",
+            NOW,
+        )
+        assert isinstance(received, Accepted) is accepted
+
+
 def test_bigbluebutton_signs_its_url_without_the_checksum() -> None:
     body = urlencode({"event": json.dumps([{"data": {"id": "user-joined"}}]), "timestamp": "1"}).encode()
     url = "https://g.example.org/hooks/bbb?room=7"

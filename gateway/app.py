@@ -10,10 +10,11 @@ import structlog
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.keys import ACCESS, PEOPLE, PROVIDER, RELOADING, SERVICES, SESSIONS, SETTINGS, TOKENS
+from gateway.keys import ACCESS, AUDIT, PEOPLE, PROVIDER, RELOADING, SERVICES, SESSIONS, SETTINGS, TOKENS
 from gateway.services import opening
 from gateway.services.access import Access
 from gateway.services.addresses import public_url
+from gateway.services.audit import Audit
 from gateway.services.clock import utc_now
 from gateway.services.identity_provider import IdentityProvider
 from gateway.services.mappings import Mappings
@@ -27,6 +28,7 @@ from gateway.settings import Settings
 from gateway.store.connection import Client
 from gateway.store.store import Store
 from gateway.web import api, catapult, cmi5, console, content, hooks, oauth, ops, xapi
+from gateway.web.auditing import audited
 from gateway.web.connections import Manners, Runner
 from gateway.web.cors import Cors
 from gateway.web.errors import errors_to_json
@@ -72,7 +74,9 @@ def provider_of(settings: Settings, default: Store) -> IdentityProvider | None:
 
 def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Application:
     """The gateway's application. Its background work runs while it is started."""
-    app = web.Application(middlewares=[request_id, errors_to_json], client_max_size=settings.xapi.max_body)
+    app = web.Application(
+        middlewares=[request_id, errors_to_json, audited], client_max_size=settings.xapi.max_body
+    )
     app[SETTINGS], app[SERVICES] = settings, services
     app[SESSIONS] = SessionFinder(services)
     app[CONTENT_PORT] = ContentPort(settings.server.content_port)
@@ -91,6 +95,7 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
         watch=settings.hooks.watch,
         clock=utc_now,
     )
+    app[AUDIT] = Audit.of(settings, default)
     app[PEOPLE] = People.of(settings, default)
     app[PROVIDER] = provider_of(settings, default)
     app[TOKENS] = TokenIssuer(app[ACCESS], default.tokens, clock=utc_now)

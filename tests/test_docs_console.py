@@ -32,10 +32,10 @@ def test_the_commands_do_what_the_page_says(mongo_uri: str) -> None:
         assert done.exit_code == status, done.output
         return json.loads(done.stdout) if status == 0 else done.output
 
-    commands = re.findall(r"^\$ xapi-gateway (people .*)$", PAGE, re.MULTILINE)
+    commands = re.findall(r"^\$ xapi-gateway ((?:people|audit) .*)$", PAGE, re.MULTILINE)
     try:
         answers = [run(*shlex.split(command)) for command in commands]
-        created, listed, reset, disabled, enabled, changed, out = answers
+        created, listed, reset, disabled, enabled, changed, out, by_mara, created_by = answers
         assert "/admin/welcome/" in created["link"]
         assert created["link"] != reset["link"]
         assert [(one["login"], one["roles"], one["password"]) for one in listed] == [
@@ -44,6 +44,15 @@ def test_the_commands_do_what_the_page_says(mongo_uri: str) -> None:
         assert disabled["disabled"] is not None
         assert enabled["disabled"] is None
         assert changed["roles"] == out["roles"] == ["lms-administrator", "analyst"]
+        assert by_mara == []
+        assert [(one["kind"], one["objects"]) for one in created_by] == [("command line", {"login": "mara"})]
+        log = run("audit", "list", "--about", "mara")
+        assert [one["action"] for one in log] == [
+            f"people.{done}"
+            for done in ("sign-out", "set-roles", "enable", "disable", "reset-link", "create")
+        ]
+        assert log[1]["detail"] == {"roles": ["lms-administrator", "analyst"]}
+        assert len({one["actor"] for one in log}) == 1
         assert "there is no identity provider" in run("people", "link", "mara", "1", status=1)
         environment |= {
             "XAPI_GATEWAY__OIDC__ISSUER": "https://login.example.edu",

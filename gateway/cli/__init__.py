@@ -22,6 +22,7 @@ _COMMANDS = (
     "config",
     "credentials",
     "people",
+    "audit",
     "mappings",
     "deliveries",
     "directory",

@@ -11,6 +11,7 @@ import click
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import chosen_store, open_client, run
 from gateway.cli.output import as_json_option, print_json, print_table
+from gateway.cli.recording import nothing_changed, tell
 from gateway.errors import Invalid
 from gateway.services.access import Scope
 from gateway.services.bootstrap import new_key, new_secret
@@ -101,6 +102,7 @@ def create(
         created=utc_now(),
     )
     plain = secret or new_secret()
+    tell(key=credential.key)
     if ":" in credential.key:
         raise click.BadParameter("a key cannot contain a colon: HTTP Basic authentication ends it there")
     if not _with(settings, lambda stored: stored.create(credential, plain)):
@@ -154,7 +156,10 @@ def _with(settings: Settings, use: Callable[[Credentials], Awaitable[Result]]) -
         async with open_client(settings) as client:
             store = Store(client, settings.databases[settings.stores.default])
             await store.prepare()
-            return await use(store.credentials)
+            done = await use(store.credentials)
+            if done is None or done is False:  # there is none, or the key is taken
+                nothing_changed()
+            return done
 
     return run(main)
 

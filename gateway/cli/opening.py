@@ -10,10 +10,13 @@ from typing import Any, TypeVar
 
 import click
 
+from gateway.cli.recording import record_command
 from gateway.errors import GatewayError
+from gateway.services.audit import Audit
 from gateway.settings import Settings
 from gateway.store.connection import Client, Timeouts, check_server, connect, translating
 from gateway.store.embedded import EmbeddedMongo
+from gateway.store.store import Store
 
 Result = TypeVar("Result")
 
@@ -60,6 +63,9 @@ async def open_client(settings: Settings) -> AsyncIterator[Client]:
         async with connect(uri, app_name="xapi-gateway", timeouts=timeouts) as client:
             await check_server(client)
             yield client
+            # Only what ended well gets here.
+            default = Store(client, settings.databases[settings.stores.default])
+            await record_command(Audit.of(settings, default), settings)
 
 
 def run(main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:

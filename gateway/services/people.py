@@ -52,6 +52,7 @@ class Right(StrEnum):
     READ_CREDENTIALS = "see credentials"
     MANAGE_CREDENTIALS = "manage credentials"
     READ_SYSTEM = "see the system"
+    READ_AUDIT = "see who did what"
     MANAGE_PEOPLE = "manage people"
 
 
@@ -96,6 +97,7 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.READ_COURSES,
             Right.READ_CREDENTIALS,
             Right.READ_SYSTEM,
+            Right.READ_AUDIT,
         }
     ),
 }
@@ -214,6 +216,10 @@ class People:
         """In how many browsers somebody is signed in."""
         now = self._clock()
         return await self._sign_ins.count(person.id, now, seen_after=now - self._idle)
+
+    async def find(self, login: str) -> Person | None:
+        """Who has this login, if anybody has."""
+        return await self._people.by_login(login.strip().lower())
 
     async def named(self, login: str) -> Person:
         """Who has this login; raises NotFound."""

@@ -229,6 +229,12 @@ class ReportsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    reads: bool
+    retention: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     format: Literal["auto", "console", "json"]
     level: Literal["debug", "info", "warning", "error"]
@@ -268,6 +274,7 @@ class Settings:
     console: ConsoleSettings
     oidc: OidcSettings
     reports: ReportsSettings
+    audit: AuditSettings
     log: LogSettings
     metrics: MetricsSettings
     origins: Mapping[str, Origin] = field(repr=False, compare=False)

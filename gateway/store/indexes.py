@@ -43,6 +43,13 @@ def _ids_of(kind: str, *context: str, beside: Sequence[str] = ()) -> IndexModel:
     return _index(kind, *keys, partialFilterExpression={"kind": kind})
 
 
+_AUDITED: Mapping[str, Sequence[str]] = {
+    "store": (),
+    "actor": ("actor",),
+    "action": ("action",),
+    "about": ("about",),
+    "outcome": ("outcome",),
+}
 INDEXES: Mapping[str, list[IndexModel]] = {
     "statements": [
         IndexModel(STORED_ORDER, name=statement_index(None)),
@@ -160,6 +167,11 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_course", "g", "s", "k", "p", "c"),
     ],
     "credentials": [_index("by_created", "created", "_id")],
+    "audit": [
+        _index("by_time", "time", "_id"),
+        *(_index(f"by_{key}", "store", *keys, "time", "_id") for key, keys in _AUDITED.items()),
+        _index("expiry", "expires", expireAfterSeconds=0),
+    ],
     "tokens": [_index("expiry", "expires", expireAfterSeconds=0)],
     "observations": [_index("by_source", "_id.source", "_id.kind", "_id.value")],
     "people": [

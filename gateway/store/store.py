@@ -7,6 +7,7 @@ from typing import Any
 from pymongo import AsyncMongoClient
 
 from gateway.store.attachments import Attachments
+from gateway.store.audit import Audit
 from gateway.store.course_files import CourseFiles
 from gateway.store.course_imports import CourseImports
 from gateway.store.courses import Courses
@@ -70,6 +71,7 @@ class Store:
         self.reports = Reports(self._database)
         self.credentials = Credentials(self._database)
         self.tokens = Tokens(self._database)
+        self.audit = Audit(self._database)
         self.people = People(self._database)
         self.sources = Sources(self._database)
         self.observations = Observations(self._database)

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
+from gateway.store.audit import Entry, EntryFilter
 from gateway.store.credentials import Credential
 from gateway.store.deliveries import DeliveryFilter
 from gateway.store.delivery_records import Replay, State
@@ -276,3 +277,29 @@ async def test_a_scan_or_a_sort_would_be_seen(database: AsyncDatabase[dict[str, 
         with pytest.raises(AssertionError):
             await plans(database["refusals"].find(query).sort("a", 1).to_list())
         await database["system.profile"].drop()
+
+
+async def test_the_audit_log_is_read_from_an_index_whatever_the_filter(store: Store, plans: Plans) -> None:
+    for number in range(MANY):
+        await store.audit.add(
+            Entry(
+                id=uuid4(),
+                time=moment(number),
+                store="main",
+                kind="person",
+                actor=f"person {number % 3}",
+                action=f"action.{number % 5}",
+                outcome="done",
+                objects={"course": f"course {number % 7}"},
+            )
+        )
+    filters = [
+        EntryFilter(),
+        EntryFilter(actor="person 1"),
+        EntryFilter(action="action.1"),
+        EntryFilter(about="course 1"),
+        EntryFilter(outcome="done", since=NOW, until=LATER),
+    ]
+    for which, after in product(filters, (None, (LATER, uuid4()))):
+        await plans(store.audit.list(which, store="main", limit=10, after=after))
+    await plans(store.audit.list(EntryFilter(), store=None, limit=10))

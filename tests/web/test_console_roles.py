@@ -18,6 +18,7 @@ READS = {
     R.READ_COURSES,
     R.READ_CREDENTIALS,
     R.READ_SYSTEM,
+    R.READ_AUDIT,
 }
 # Who may do what, written a second time: a change of either has to be meant.
 MATRIX = {

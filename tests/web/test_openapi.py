@@ -18,12 +18,14 @@ from referencing.jsonschema import DRAFT202012
 from gateway import __version__
 from gateway.cmi5 import vocabulary as verbs
 from gateway.services.access import Scope
+from gateway.services.audit import Kind, Outcome
 from gateway.services.subscriptions import EVENTS
 from gateway.store.delivery_records import State
 from gateway.store.notices import NoticeState
 from gateway.store.registrations import RegistrationState
 from gateway.web.api.openapi import description
 from gateway.web.api.uploads import ACCEPTED
+from gateway.web.auditing import LOOKS
 from tests.cmi5.samples import au_xml
 from tests.gateway import KEY, Gateway, Http, Reply
 from tests.services.test_observing import observed, send, statement
@@ -136,9 +138,17 @@ class Walk:
             broken = faults(content["application/json"]["schema"], body)
             assert (broken == []) is (status != 400), broken
         path = template.format(**names)
-        return conforms(
-            template, method, await self._http(method.upper(), path, body=body, **options), status
-        )
+        reply = await self._http(method.upper(), path, body=body, **options)
+        answered = conforms(template, method, reply, status)
+        if status < 300 and method != "get" and template.startswith("/api/v1/"):
+            await self._noted(template, reply, looked="dryRun" in str([body, options]))
+        return answered
+
+    async def _noted(self, template: str, reply: Reply, *, looked: bool) -> None:
+        """What changed something has left one entry in the audit log."""
+        log = (await self._http.get("/api/v1/audit", {"limit": "1000"})).json()["entries"]
+        mine = [one for one in log if one["request"] == reply.headers["X-Request-ID"]]
+        assert looked or len(mine) == (template.removeprefix("/api/v1") not in LOOKS), (template, mine)
 
 
 def walk(gateway: Gateway) -> Walk:
@@ -267,6 +277,8 @@ def test_lists_of_words_are_those_of_the_code() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     assert schemas["DeliveryState"]["enum"] == list(State)
     assert schemas["Event"]["enum"] == list(EVENTS)
+    assert schemas["AuditEntry"]["properties"]["kind"]["enum"] == list(Kind)
+    assert schemas["AuditEntry"]["properties"]["outcome"]["enum"] == list(Outcome)
     assert schemas["NoticeState"]["enum"] == list(NoticeState)
     assert schemas["RegistrationState"]["enum"] == list(RegistrationState)
     assert schemas["MoveOn"]["enum"] == list(verbs.MoveOn)
@@ -578,6 +590,14 @@ async def test_sources_are_answered_as_described(gateway: Gateway) -> None:
     await call("post", f"{path}/{{source}}/decisions", 400, {**decision, "kind": "?"}, **one)
     assert len((await call("get", f"{path}/{{source}}", 200, **one))["observed"]) == 2
     await call("get", f"{path}/{{source}}", 404, **nothing)
+
+
+async def test_the_audit_log_is_answered_as_described(gateway: Gateway) -> None:
+    call, path = walk(gateway), "/api/v1/audit"
+    await call("post", "/api/v1/mappings/reload", 200)
+    found = await call("get", path, 200, params={"action": "mappings.reload", "outcome": "done"})
+    assert [one["actor"] for one in found["entries"]] == ["tests"]
+    await call("get", path, 400, params={"outcome": "maybe"})
 
 
 async def test_an_adapter_that_is_not_ready_is_answered_as_described(gateway: Gateway) -> None:

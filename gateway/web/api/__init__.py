@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.keys import SETTINGS
 from gateway.web.api import (
+    audit,
     courses,
     deliveries,
     delivery_hours,
@@ -67,6 +68,7 @@ def add_routes(app: web.Application) -> None:
             web.post(f"{base}/sessions/{{session}}/abandon", sessions.abandon),
         ]
     )
+    audit.add_routes(app, base)
     delivery_hours.add_routes(app, base)
     deliveries.add_routes(app, base)
     directory.add_routes(app, base)

@@ -8,6 +8,7 @@ from gateway.keys import ACCESS, SERVICES
 from gateway.services.access import Grant, Scope
 from gateway.services.hooks import Hooks
 from gateway.services.services import Services
+from gateway.web.auditing import GRANT
 
 
 async def services_for(request: web.Request, *scopes: Scope) -> Services:
@@ -18,6 +19,7 @@ async def services_for(request: web.Request, *scopes: Scope) -> Services:
 async def granted(request: web.Request, *scopes: Scope) -> Grant:
     """What the sender may do; raises Unauthorized, or Forbidden without one of `scopes`."""
     grant = await request.config_dict[ACCESS].authenticate(request.headers.get("Authorization"))
+    request[GRANT] = grant  # who is refused is known, too
     grant.require(*scopes)
     return grant
 

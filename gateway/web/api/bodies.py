@@ -12,6 +12,7 @@ from aiohttp import web
 from gateway.cmi5.overrides import Overrides, read_overrides
 from gateway.errors import BadRequest, Invalid, NotFound, Problem
 from gateway.keys import SETTINGS
+from gateway.web.auditing import note
 from gateway.web.bodies import read_body
 from gateway.xapi import strict_json
 from gateway.xapi.datatypes import is_uuid, parse_timestamp
@@ -20,6 +21,7 @@ from gateway.xapi.findings import shown
 _REQUIREMENT = "API"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LARGEST_LIMIT = 1000
+_MOST_NOTED = 20
 
 
 class Fields:
@@ -146,6 +148,7 @@ async def read_object(request: web.Request, *, optional: bool = False) -> dict[s
     value = strict_json.parse(body).value
     if not isinstance(value, dict):
         raise BadRequest(f"the body holds {shown(value)}; expected a JSON object")
+    note(request, fields=list(value)[:_MOST_NOTED])
     return value
 
 

@@ -16,6 +16,7 @@ from gateway.web.api.access import granted_hooks
 from gateway.web.api.answers import answer
 from gateway.web.api.bodies import Fields, limit_of, path_id, read_fields, read_query
 from gateway.web.api.paging import cursor_at, place_of
+from gateway.web.auditing import note
 from gateway.xapi.datatypes import is_uuid
 
 _FILTER = ("adapter", "state", "since", "until", "conflict", "code", "replay")
@@ -66,9 +67,11 @@ async def replay(request: web.Request) -> web.Response:
     if limit is not None and not dry_run:
         fields.wrong("limit", "nothing, because only a dry run is limited")
     fields.finish()
+    note(request, changed=not dry_run)
     if dry_run:
         found = hooks.deliveries.rehearse(which, how, limit=limit or MOST_REHEARSED)
         return answer({"deliveries": [rehearsal(one) async for one in found]})
+    note(request, objects={"replay": str(how.id)}, replace=how.replace)
     progress = await hooks.deliveries.replay(which, how, by=grant.key)
     return answer(replay_view(progress), status=202)
 

@@ -31,6 +31,7 @@ from gateway.web.api.answers import answer
 from gateway.web.api.bodies import Fields, limit_of, path_id, read_fields, read_query
 from gateway.web.api.paging import cursor_at, page_of, place_of
 from gateway.web.api.uploads import read_upload
+from gateway.web.auditing import note
 from gateway.web.origins import addresses
 from gateway.xapi.agents import parse_agent_parameter
 from gateway.xapi.datatypes import is_iri
@@ -102,6 +103,7 @@ async def enrol(request: web.Request) -> web.Response:
     query.finish()
     await services.courses.get(course)
     content = await read_upload(request, limit=_LARGEST_TABLE, kinds=_TABLES)
+    note(request, changed=not dry_run)
     done = await services.enrolments.enrol(course, content, home_page=home_page, dry_run=dry_run)
     return answer(enrolled(done, dry_run=dry_run))
 

@@ -16,6 +16,7 @@ from gateway.keys import SETTINGS
 from gateway.services.people import Right
 from gateway.settings import Settings
 from gateway.web.console import (
+    audit,
     connect,
     course_actions,
     course_settings,
@@ -122,6 +123,9 @@ ROUTES: Sequence[Route] = (
     Route("POST", "/people/unlink", Right.MANAGE_PEOPLE, people.unlink),
     Route("POST", "/people/disable", Right.MANAGE_PEOPLE, people.disable),
     Route("POST", "/people/enable", Right.MANAGE_PEOPLE, people.enable),
+    Route("GET", "/audit", Right.READ_AUDIT, audit.index),
+    Route("GET", "/audit.csv", Right.READ_AUDIT, audit.table),
+    Route("GET", "/audit.ndjson", Right.READ_AUDIT, audit.lines),
     Route("GET", "/system", Right.READ_SYSTEM, system.show),
     Route("POST", "/sign-out", Right.HOME, sign_in.leave),
 )
@@ -145,8 +149,8 @@ def add_routes(app: web.Application) -> None:
     router.add_get(f"{base}/welcome/{{token}}", sign_in.welcome)
     router.add_post(f"{base}/welcome/{{token}}", sign_in.choose)
     for route in ROUTES:
-        handler = visited(route.handler, route.right, file_limit=route.file_limit)
+        handler = visited(route.handler, route.right, route.path, file_limit=route.file_limit)
         router.add_route(route.method, f"{base}{route.path}", handler)
         if route.method == "GET":
             router.add_route("HEAD", f"{base}{route.path}", handler)
-    router.add_get(f"{base}/{{rest:.*}}", visited(nothing, Right.HOME))
+    router.add_get(f"{base}/{{rest:.*}}", visited(nothing, Right.HOME, ""))

@@ -11,6 +11,7 @@ from gateway.cmi5.overrides import Overrides
 from gateway.errors import Invalid, Problem
 from gateway.services.registrations import Enrolment, check_learner
 from gateway.web.api.bodies import path_id
+from gateway.web.auditing import note
 from gateway.web.console.courses import find_title, listed, shown, title_of
 from gateway.web.console.launch_settings import read_tags
 from gateway.web.console.visits import Visit
@@ -70,6 +71,7 @@ async def enrol_table(visit: Visit) -> web.Response:
     course, home_page = path_id(visit.request, "course", "course"), visit.form.text("homePage")
     stored = await visit.services.courses.get(course)
     dry_run = visit.form.text("dryRun") == "1"
+    note(visit.request, changed=not dry_run)
     try:
         if home_page and not is_iri(home_page):
             visit.form.wrong("homePage", "is no absolute URL")

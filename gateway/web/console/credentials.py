@@ -12,6 +12,7 @@ from gateway.services.access import Scope
 from gateway.services.clock import utc_now
 from gateway.services.credentials import Credentials
 from gateway.store.row_filters import RowFilter
+from gateway.web.auditing import note
 from gateway.web.console.visits import Visit
 from gateway.web.origins import addresses
 
@@ -52,6 +53,7 @@ async def create(visit: Visit) -> web.Response:
     except Invalid as error:
         given = {name: form.text(name) for name in _GIVEN}
         return await _listed(visit, status=400, refused=error, given=given, chosen=form.all("scope"))
+    note(visit.request, objects={"key": credential.key}, name=credential.name, scopes=credential.scopes)
     return _secret(visit, credential, secret)
 
 

@@ -16,6 +16,7 @@ from gateway.store.deliveries import DeliveryFilter
 from gateway.store.delivery_records import Replay, State
 from gateway.web.api.bodies import Fields, path_id
 from gateway.web.api.paging import cursor_at, place_of
+from gateway.web.auditing import note
 from gateway.web.console.rendering import pretty
 from gateway.web.console.visits import Visit, text_of
 from gateway.xapi import strict_json
@@ -96,6 +97,7 @@ async def replay(visit: Visit) -> web.Response:
     """Have the chosen deliveries mapped again."""
     ids = _chosen(visit)
     how = Replay(id=uuid4(), replace=visit.form.text("replace") == "1")
+    note(visit.request, objects={"replay": str(how.id)}, deliveries=len(ids), replace=how.replace)
     await visit.services.hooks.deliveries.replay(
         DeliveryFilter(ids=ids), how, by=f"person:{visit.person.login}"
     )

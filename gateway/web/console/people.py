@@ -12,6 +12,7 @@ from gateway.errors import BadRequest, Conflict, Invalid, NotFound
 from gateway.keys import PEOPLE, PROVIDER, SETTINGS
 from gateway.services.people import RIGHTS, People, Role
 from gateway.store.people import Person
+from gateway.web.auditing import note
 from gateway.web.console.visits import Visit
 from gateway.web.origins import addresses
 from gateway.xapi.datatypes import is_uuid
@@ -32,6 +33,7 @@ async def create(visit: Visit) -> web.Response:
     except (Invalid, Conflict) as error:
         given = {name: form.text(name) for name in ("login", "name")}
         return await _listed(visit, status=error.status, refused=error, given=given, chosen=form.all("role"))
+    note(visit.request, objects={"person": str(made.id)}, roles=made.roles)
     return _link(visit, made, await people.make_link(made))
 
 
@@ -91,9 +93,11 @@ async def _done(visit: Visit, said: str, change: Callable[[People, str], Awaitab
     people = visit.request.config_dict[PEOPLE]
     person = await people.named(visit.form.text("login"))
     try:
-        await change(people, person.login)
+        after = await change(people, person.login)
     except (Invalid, Conflict) as error:
         return await _shown(visit, person, status=error.status, refused=error)
+    if after.roles != person.roles:
+        note(visit.request, before=person.roles, after=after.roles)
     # Whoever took the right from themselves cannot look at the page any more.
     is_own = person.id == visit.person.id
     return visit.to("/" if is_own else f"/people/{person.id}", said=said)

@@ -7,9 +7,10 @@ from aiohttp import hdrs, web
 from gateway.errors import GatewayError, NotFound
 from gateway.keys import PEOPLE, PROVIDER
 from gateway.services.identity_provider import IdentityProvider
+from gateway.services.people import SignInRefused
 from gateway.store.connection import translating
 from gateway.web.console.rendering import rendered
-from gateway.web.console.sign_in import entered, sign_in_page
+from gateway.web.console.sign_in import entered, note_entrance, sign_in_page
 from gateway.web.console.visits import (
     address_of,
     error_page,
@@ -51,7 +52,13 @@ async def back(request: web.Request) -> web.Response:
         with translating():
             answer = {name: value for name in _ANSWER if (value := _once(request, name)) is not None}
             arrived = await _provider(request).finish(visitor_token(request), answer)
-            signed_in = await request.config_dict[PEOPLE].arrive(arrived.identity)
+            who = arrived.identity
+            try:
+                signed_in = await request.config_dict[PEOPLE].arrive(who)
+            except SignInRefused:
+                await note_entrance(request, "identity provider", login=who.login, subject=who.subject)
+                raise
+            await note_entrance(request, "identity provider", person=signed_in.person, subject=who.subject)
     except GatewayError as error:
         return _refused(request, error)
     return await entered(request, signed_in, following(request, arrived.following))

@@ -6,8 +6,11 @@ from aiohttp import hdrs, web
 
 from gateway.errors import GatewayError, Invalid
 from gateway.keys import PEOPLE, PROVIDER, SETTINGS
+from gateway.services.audit import Kind, Outcome
 from gateway.services.people import SignedIn, csrf_token
 from gateway.store.connection import translating
+from gateway.store.people import Person
+from gateway.web.auditing import note, record
 from gateway.web.console.forms import read_form
 from gateway.web.console.rendering import rendered
 from gateway.web.console.visits import (
@@ -50,12 +53,15 @@ async def enter(request: web.Request) -> web.Response:
                 except GatewayError as error:
                     if error.status not in (403, 429):
                         raise
+                    if error.status == 403:
+                        await note_entrance(request, "password", login=login)
                     values = {"following": there, "login": login, "message": error.message}
                     made = sign_in_page(request, status=error.status, **values)
                     made.headers.update(error.headers)
                     return made
     except GatewayError as error:
         return error_page(request, error)
+    await note_entrance(request, "password", person=signed_in.person)
     return await entered(request, signed_in, following(request, there))
 
 
@@ -91,6 +97,7 @@ async def choose(request: web.Request) -> web.Response:
                     return _form(request, "welcome.html", status=400, **values)
     except GatewayError as error:
         return error_page(request, error)
+    await note_entrance(request, "link", person=signed_in.person)
     return await entered(request, signed_in, following(request, ""))
 
 
@@ -102,6 +109,28 @@ async def leave(visit: Visit) -> web.Response:
     made = visit.to("/signed-out" if of_provider else "/sign-in")
     set_token(request, made, None)
     return made
+
+
+async def note_entrance(
+    request: web.Request, how: str, *, person: Person | None = None, login: str = "", subject: str = ""
+) -> None:
+    """Somebody came in, or as `login` did not, which the audit log keeps. What was typed is only kept where
+    it is a login, because people take the fields for each other.
+    """
+    outcome = Outcome.REFUSED if person is None else Outcome.DONE
+    if person is None:
+        person = await request.config_dict[PEOPLE].find(login)
+    note(request, how=how)
+    if subject:
+        note(request, subject=subject)
+    await record(
+        request,
+        store=person.store if person is not None else request.config_dict[SETTINGS].stores.default,
+        kind=Kind.PERSON if outcome is Outcome.DONE else Kind.NOBODY,
+        actor=person.login if person is not None else "",
+        action="sign-in",
+        outcome=outcome,
+    )
 
 
 def sign_in_page(

@@ -7,8 +7,10 @@ password would cross the network readable.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from secrets import token_urlsafe
@@ -18,13 +20,15 @@ from urllib.parse import quote, urlsplit
 from aiohttp import hdrs, web
 
 from gateway.errors import BadRequest, Forbidden, GatewayError
-from gateway.keys import PEOPLE, SERVICES, SETTINGS
+from gateway.keys import AUDIT, PEOPLE, SERVICES, SETTINGS
 from gateway.services.access import Grant
+from gateway.services.audit import Kind, Outcome
 from gateway.services.people import Right, Visitor, csrf_token, reading_grant
 from gateway.services.services import Services
 from gateway.settings import Settings
 from gateway.store.connection import translating
 from gateway.store.people import Person
+from gateway.web.auditing import note, record, wanted
 from gateway.web.console.forms import Form, read_form
 from gateway.web.console.rendering import rendered
 from gateway.web.origins import client_address, origin
@@ -56,6 +60,10 @@ SENTENCES = {
     "linked": "They may come in from the identity provider.",
     "unlinked": "They are signed out, and do not come in from the identity provider any more.",
 }
+
+
+# The page that a form leads to is that of what was changed or made.
+_MADE = re.compile(r"/admin/(\w+)s/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:[?/]|$)")
 
 
 class NotSecure(Forbidden):
@@ -121,9 +129,11 @@ class Visit:
 Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
 
 
-def visited(handler: Handler, right: Right, *, file_limit: Callable[[Settings], int] | None = None) -> Any:
-    """A handler for people with that right; errors become pages. With `file_limit` (bytes) its form may hold
-    a file.
+def visited(
+    handler: Handler, right: Right, path: str, *, file_limit: Callable[[Settings], int] | None = None
+) -> Any:
+    """A handler for people with that right; errors become pages, and changes leave an entry in the audit log,
+    which names `path`. With `file_limit` (bytes) its form may hold a file.
     """
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -136,19 +146,51 @@ def visited(handler: Handler, right: Right, *, file_limit: Callable[[Settings], 
                     return _signed_out(request)
                 visit = Visit(request=request, visitor=visitor, csrf=csrf_token(token), form=Form({}))
                 if right not in visitor.rights:
+                    await _note(visit, path, Outcome.REFUSED)
                     raise Forbidden(f"your role does not let you {right}; ask an administrator")
                 if request.method != "POST":
-                    return await handler(visit)
+                    return await _noted(handler, visit, path)
                 check_origin(request)
                 limit = file_limit(request.config_dict[SETTINGS]) if file_limit else 0
                 async with read_form(request, file_limit=limit) as form:
                     check_token(form, token)
                     visit.form = form
-                    return await handler(visit)
+                    return await _noted(handler, visit, path)
         except GatewayError as error:
             return error_page(request, error, visit)
 
     return handle
+
+
+async def _noted(handler: Handler, visit: Visit, path: str) -> web.StreamResponse:
+    try:
+        made = await handler(visit)
+    except (ConnectionError, asyncio.CancelledError):
+        # Whoever went away in the middle of an answer has what was sent until then.
+        note(visit.request, interrupted=True)
+        await asyncio.shield(_note(visit, path, Outcome.DONE))
+        raise
+    if made.status < 400:
+        if led := _MADE.search(made.headers.get(hdrs.LOCATION, "")):
+            note(visit.request, objects={led[1]: led[2]})
+        await _note(visit, path, Outcome.DONE)
+    return made
+
+
+async def _note(visit: Visit, path: str, outcome: Outcome) -> None:
+    """What somebody did goes to the audit log, if it is anything that belongs there."""
+    reads = visit.request.config_dict[AUDIT].notes_reads
+    action = wanted(visit.request.method, path, reads=reads)
+    if action is not None:
+        await record(
+            visit.request,
+            store=visit.person.store,
+            kind=Kind.PERSON,
+            actor=visit.person.login,
+            action=action,
+            outcome=outcome,
+            form=visit.form.fields,
+        )
 
 
 def error_page(request: web.Request, error: GatewayError, visit: Visit | None = None) -> web.Response:

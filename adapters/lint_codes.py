@@ -22,7 +22,7 @@ CLASSES = {
     "E2": ("What xAPI would refuse", "The mapping is not loaded."),
     "E3": ("Deliveries that could not be trusted", "The mapping is not loaded."),
     "W1": ("Style", "The mapping is loaded; it may not mean what it looks like."),
-    "W2": ("Compared with the samples and profiles", "Found with the test file beside the mapping."),
+    "W2": ("Compared with samples, profiles and deliveries", "Found with the test file beside the mapping."),
     "W3": ("Trust and privacy", "The mapping is loaded."),
     "N2": ("Notes", "Shown with `--level note`."),
     "R1": ("Data that an expression cannot work with", "The event becomes a dead letter."),
@@ -167,6 +167,13 @@ CODES: dict[str, Code] = {
     "W209": Code(
         "no `event_id` although the vendor has one",
         "Without it a retry is recognised by the content of its whole body; one that differs is a new event.",
+    ),
+    "W220": Code(
+        "an event type no rule is for",
+        "Recent deliveries had it: `mappings lint --deliveries` says how often, and where to look at one.",
+    ),
+    "N202": Code(
+        "events ignored without a rule", "Such as empty batches, in recent deliveries (`--deliveries`)."
     ),
     "N201": Code("a table key that no case looks up", "A hint where samples are thin."),
     "W311": Code(

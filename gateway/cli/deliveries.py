@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import getpass
 import json
 import sys
@@ -16,6 +15,7 @@ import click
 
 from adapters.receive.decode import Undecodable
 from gateway.cli.config import Sources, settings_options
+from gateway.cli.moments import Moment
 from gateway.cli.output import as_json_option, print_json, print_table
 from gateway.cli.stores import with_store
 from gateway.services.deliveries import Deliveries
@@ -32,29 +32,8 @@ _POLL_SECONDS = 0.5
 _COLUMNS = ("id", "received", "adapter", "state", "events", "statements", "reason")
 
 
-class _Moment(click.ParamType[dt.datetime]):
-    """A time with a zone, or how long ago: 90m, 12h, 7d."""
-
-    name = "time"
-    _UNITS = {"m": "minutes", "h": "hours", "d": "days"}  # noqa: RUF012 - a constant
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.datetime:
-        if isinstance(value, dt.datetime):
-            return value
-        number, unit = value[:-1], value[-1:]
-        if unit in self._UNITS and number.isascii() and number.isdigit() and len(number) < 6:
-            return dt.datetime.now(dt.UTC) - dt.timedelta(**{self._UNITS[unit]: int(number)})
-        try:
-            moment = dt.datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time such as 2026-01-31T10:15:00Z, nor an age such as 90m, 12h or 7d")
-        if moment.tzinfo is None:
-            self.fail(f"{value!r} has no zone; add Z for UTC")
-        return moment
-
-
 def _filter_options(command: Command) -> Command:
-    moment = _Moment()
+    moment = Moment()
     for option in (
         click.option("--store", default=None, help="The store; the default one if not given."),
         click.option("--until", type=moment, default=None, help="Received before; see --since."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import click
@@ -13,10 +14,13 @@ from adapters.sarif import sarif
 from adapters.schema import schema as mapping_schema
 from adapters.schema import schema_of_tests
 from adapters.sharing import SHIPPED_PREFIX
+from gateway.cli.config import Sources, settings_options
 from gateway.cli.mapping_events import explain, run, shown_path, sign
 from gateway.cli.mapping_paths import mapping_files, paths_argument, tests_of
-from gateway.cli.mapping_status import reload, revisions, shadow, status
+from gateway.cli.mapping_status import reload, revisions, shadow, status, store_option
 from gateway.cli.mapping_tests import run_test_files
+from gateway.cli.mapping_unmatched import unmatched_findings
+from gateway.cli.moments import Moment
 from gateway.cli.output import as_json_option, print_json
 from gateway.resources import mappings_dir
 
@@ -49,20 +53,46 @@ def mappings() -> None:
     show_default=True,
     help="sarif is what code hosts show beside changed lines.",
 )
+@click.option(
+    "--deliveries",
+    is_flag=True,
+    help="Also tell which types of events in recent deliveries no rule was for; needs the database.",
+)
+@click.option(
+    "--since",
+    type=Moment(),
+    default="7d",
+    show_default=True,
+    help="With --deliveries: those received from then on, a time or an age.",
+)
+@store_option
+@settings_options("data.dir", "mongo.uri")
 @as_json_option
-def lint(paths: tuple[Path, ...], level: str, form: str, as_json: bool) -> None:
+def lint(
+    sources: Sources,
+    paths: tuple[Path, ...],
+    level: str,
+    form: str,
+    deliveries: bool,
+    since: dt.datetime,
+    store: str | None,
+    as_json: bool,
+) -> None:
     """Say everything that is wrong or doubtful about mappings.
 
     The test file beside a mapping is used too: paths that no sample has, rules that no case reaches.
     A comment `# lint: allow CODE` on a line, or alone above it, admits a warning.
     """
     files = mapping_files(paths)
+    of_deliveries: dict[Path, list[Lint]] = {}
+    if deliveries:
+        of_deliveries = unmatched_findings(sources.require(), store, files, since)
     least = _LEVELS.index(level)
     counted: list[tuple[str, Lint, str | None]] = []
     for path in files:
         counted.extend(
             (_file_of(path, found), found, _text_of(path, found))
-            for found in _lint(path)
+            for found in [*_lint(path), *of_deliveries.get(path, ())]
             if _LEVELS.index(found.level) >= least
         )
     if form == "sarif":

@@ -196,13 +196,25 @@ def _adapted(shown: str, outcome: Adapted | Skipped | Unmatched | Failed | Held)
     if isinstance(outcome, Unmatched):
         kind = f" {outcome.kind!r}" if outcome.kind else ""
         reason = storable(f"no rule matches{kind}")
-        return Outcome(event=shown, state=State.UNMATCHED, code="unmatched", reason=reason)
+        return Outcome(
+            event=shown,
+            state=State.UNMATCHED,
+            code="unmatched",
+            kind=storable(outcome.kind) or None,
+            reason=reason,
+        )
     assert isinstance(outcome, Failed)
     return _failed(shown, outcome)
 
 
 def _skipped(event: str | None, skipped: Skipped) -> Outcome:
-    return Outcome(event=event, state=State.IGNORED, rule=skipped.rule, reason=storable(skipped.reason))
+    return Outcome(
+        event=event,
+        state=State.IGNORED,
+        rule=skipped.rule,
+        code="no_rule" if skipped.rule is None else None,
+        reason=storable(skipped.reason),
+    )
 
 
 def _failed(event: str | None, failure: Failed) -> Outcome:

@@ -105,6 +105,7 @@ def outcomes(found: Sequence[Outcome]) -> list[dict[str, Any]]:
             "state": outcome.state,
             "rule": outcome.rule,
             "code": outcome.code,
+            "kind": outcome.kind,
             "reason": outcome.reason,
             "statements": [str(identity) for identity in outcome.statements],
             "problems": [dict(problem) for problem in outcome.problems],

@@ -24,6 +24,7 @@ from gateway.services.recording import Recorder
 from gateway.services.revisions import Revisions
 from gateway.services.shadowing import Shadowing
 from gateway.services.statements import Statements
+from gateway.services.unmatched import Unmatched
 from gateway.services.working import enduring
 from gateway.settings import Settings
 from gateway.store.store import Store
@@ -57,6 +58,7 @@ class Hooks:
             ),
             clock=clock,
         )
+        self.unmatched = Unmatched(store.unmatched)
         self.revisions = Revisions(store.revisions, clock=clock)
         self._fetcher = fetcher
         fetch_back, payloads = FetchBack(fetcher, mappings.connection, clock=clock), Payloads()

@@ -33,14 +33,16 @@ class Outcome:
     """What became of one event of a delivery. `event` is its id, None if it could not be told apart.
 
     `problems` are JSON objects with a `message`, and `path` and `requirement` or place and `code` beside it.
-    `code` says why there are no statements, for scripts. One that waits does so until `until` at the
-    latest, for the directory entries or facts whose fingerprints are `waits`.
+    `code` says why there are no statements, for scripts, `kind` the type of an event that no rule is for. One
+    that waits does so until `until` at the latest, for the directory entries or facts whose fingerprints are
+    `waits`.
     """
 
     event: str | None
     state: State
     rule: str | None = None
     code: str | None = None
+    kind: str | None = None
     reason: str | None = None
     statements: tuple[UUID, ...] = ()
     problems: tuple[Mapping[str, Any], ...] = ()
@@ -55,6 +57,7 @@ class Outcome:
             "state": self.state,
             "rule": self.rule,
             "code": self.code,
+            "kind": self.kind,
             "reason": self.reason,
             "statements": list(self.statements),
             "problems": [dict(problem) for problem in self.problems],
@@ -264,6 +267,7 @@ def _outcome(item: Mapping[str, Any]) -> Outcome:
         state=State(item["state"]),
         rule=item.get("rule"),
         code=item.get("code"),
+        kind=item.get("kind"),
         reason=item.get("reason"),
         statements=tuple(item.get("statements", ())),
         problems=tuple(item.get("problems", ())),

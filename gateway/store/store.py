@@ -39,6 +39,7 @@ from gateway.store.sources import Sources
 from gateway.store.statements import Statements
 from gateway.store.subscriptions import Subscriptions
 from gateway.store.tokens import Tokens
+from gateway.store.unmatched import Unmatched
 from gateway.store.writers import Writer
 
 # What was stored shortly before a dead writer's floor may have been waiting for its links, too.
@@ -61,6 +62,7 @@ class Store:
         self.persons = Persons(self._database)
         self.deliveries = Deliveries(self._database)
         self.delivery_hours = DeliveryHours(self._database)
+        self.unmatched = Unmatched(self._database)
         self.directory = Directory(self._database)
         self.facts = Facts(self._database)
         self.replacements = Replacements(self._database)

@@ -104,3 +104,28 @@ async def test_replay_wants_to_know_which(run: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("time", ["yesterday", "2026-01-01T00:00:00", "7w", "-3d"])
 async def test_a_time_that_is_none_is_refused(run: Callable[..., Any], time: str) -> None:
     assert (await run("list", "--since", time)).exit_code == 2
+
+
+async def test_lint_tells_which_types_of_events_in_recent_deliveries_no_rule_is_for(
+    gateway: Gateway, mongo_uri: str, tmp_path: Path
+) -> None:
+    await post_acme(gateway.http(), acme_item("new", type="shared"))
+    await settled(gateway)
+    environment = {
+        "XAPI_GATEWAY__MONGO__URI": mongo_uri,
+        "XAPI_GATEWAY__MONGO__DATABASE": gateway.settings.mongo.database,
+    }
+    lint = ["mappings", "lint", str(tmp_path / "mappings"), "--deliveries"]
+
+    async def run(*more: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, main, [*lint, *more], env=environment)
+
+    found = await run()
+    assert found.exit_code == 1
+    assert "warning W220  no rule is for 'shared': 1 event since" in found.output
+    assert "help: add a rule, or one with `ignore: true`" in found.output
+    codes = [one["code"] for one in json.loads((await run("--json")).output)]
+    assert "W220" in codes
+    (sarif,) = json.loads((await run("--format", "sarif")).output)["runs"]
+    assert [one["level"] for one in sarif["results"] if one["ruleId"] == "W220"] == ["warning"]
+    assert "W220" not in (await run("--since", "2099-01-01T00:00:00Z")).output

@@ -530,6 +530,8 @@ async def test_deliveries_and_mappings_are_answered_as_described(
         await call("get", f"{revisions}/{{revision}}", 404, adapter="acme", revision="?")
         shadow = "/api/v1/mappings/{adapter}/shadow"
         assert (await call("get", shadow, 200, adapter="acme")) == {"reports": []}
+        unmatched = await call("get", "/api/v1/mappings/{adapter}/unmatched", 200, adapter="acme")
+        assert [one["events"] for one in unmatched["unmatched"]] == [1]
         explain = "/api/v1/mappings/{adapter}/explain"
         payload = {"items": list(items)}
         found = await call("post", explain, 200, {"payload": payload}, adapter="acme")

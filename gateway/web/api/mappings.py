@@ -14,9 +14,10 @@ from gateway.services.deliveries import Sample
 from gateway.services.delivery_views import silence
 from gateway.services.reloading import adapter_view
 from gateway.services.revision_views import process_view, report_view, revision_view
+from gateway.services.unmatched import RECENT
 from gateway.web.api.access import granted_hooks, services_for
 from gateway.web.api.answers import answer
-from gateway.web.api.bodies import Fields, read_fields
+from gateway.web.api.bodies import Fields, read_fields, read_query
 
 
 async def index(request: web.Request) -> web.Response:
@@ -68,6 +69,16 @@ async def shadow(request: web.Request) -> web.Response:
     return answer({"reports": [report_view(one) for one in found]})
 
 
+async def unmatched(request: web.Request) -> web.Response:
+    """Types of events that no rule of an adapter was for, in deliveries since `since`, or of a week."""
+    _, hooks = await granted_hooks(request)
+    query = read_query(request, ("since",))
+    since = query.moment("since") or utc_now() - RECENT
+    query.finish()
+    found = await hooks.unmatched.recent(since, adapters=[request.match_info["adapter"]])
+    return answer(found.as_json())
+
+
 async def explain(request: web.Request) -> web.Response:
     """How a `payload` (with `headers`, `query`, `fetched`) or a stored `delivery` is mapped, event by event.
 
@@ -114,4 +125,5 @@ def add_routes(app: web.Application, base: str) -> None:
     app.router.add_get(f"{base}/mappings/{{adapter}}/revisions", revisions)
     app.router.add_get(f"{base}/mappings/{{adapter}}/revisions/{{revision}}", revision)
     app.router.add_get(f"{base}/mappings/{{adapter}}/shadow", shadow)
+    app.router.add_get(f"{base}/mappings/{{adapter}}/unmatched", unmatched)
     app.router.add_post(f"{base}/mappings/{{adapter}}/explain", explain)

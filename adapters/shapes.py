@@ -312,6 +312,11 @@ class ShapeChecker:
             self.lints.append(place.lint("W207", found.message, help=found.help))
 
 
+def is_personal(key: str) -> bool:
+    """Whether a key is that of an address, a name or a number that leads to a person."""
+    return _PERSONAL.fullmatch(key) is not None
+
+
 def personal(node: Node) -> Iterator[tuple[str, Place]]:
     """Paths in a template whose last key is that of an address, a name or a number that leads to a person."""
     for scalar in walk(node):
@@ -321,7 +326,7 @@ def personal(node: Node) -> Iterator[tuple[str, Place]]:
             for piece in pieces(scalar):
                 if isinstance(piece, Piece):
                     for path, term in _paths(parse_at(piece.written, scalar, piece.offset)):
-                        if _PERSONAL.fullmatch(str(path[1][-1])):
+                        if is_personal(str(path[1][-1])):
                             shown = ".".join(map(str, (path[0], *path[1])))
                             place = scalar.within(piece.offset + term.start, term.end - term.start)
                             yield shown, place

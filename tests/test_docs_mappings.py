@@ -83,7 +83,7 @@ def test_the_tutorial_can_be_followed_word_by_word(tmp_path: Path, monkeypatch: 
         elif name:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
-    assert commands == 9
+    assert commands == 12
     assert "serve --mappings" in TUTORIAL
 
 

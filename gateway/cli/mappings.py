@@ -16,6 +16,7 @@ from adapters.schema import schema_of_tests
 from adapters.sharing import SHIPPED_PREFIX
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.mapping_events import explain, run, shown_path, sign
+from gateway.cli.mapping_new import new
 from gateway.cli.mapping_paths import mapping_files, paths_argument, tests_of
 from gateway.cli.mapping_status import reload, revisions, shadow, status, store_option
 from gateway.cli.mapping_tests import run_test_files
@@ -147,5 +148,5 @@ def schema(tests: bool, as_json: bool) -> None:
     print_json(schema_of_tests() if tests else mapping_schema())
 
 
-for command in (run_test_files, run, explain, sign, status, reload, revisions, shadow):
+for command in (new, run_test_files, run, explain, sign, status, reload, revisions, shadow):
     mappings.add_command(command)

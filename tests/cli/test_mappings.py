@@ -383,3 +383,52 @@ def test_the_shipped_mappings_are_the_default_and_known_by_name() -> None:
     sample = (mappings_dir() / "samples/zoom/participant-joined.json").read_text()
     result = run("run", "zoom", given=json.dumps(json.loads(sample)))
     assert json.loads(result.stdout)["verb"]["id"] == "http://activitystrea.ms/join"
+
+
+def test_new_begins_a_mapping_that_lints_clean_and_whose_tests_run(folder: Path, tmp_path: Path) -> None:
+    sample = folder / "delivery.json"
+    sample.write_text(
+        json.dumps({**JOINED, "type": "meeting.joined", "user": {"id": 5}, "meeting": {"id": 7}})
+    )
+    made = run("new", "acme", str(sample), "--into", "own", "--preset", "github")
+    assert made.exit_code == 0, made.output
+    assert made.output.startswith("wrote own/acme.yaml, own/acme.test.yaml, own/samples/acme/delivery.json\n")
+    assert "  signature      preset github; the secret is ACME_SECRET\n" in made.output
+    assert run("lint", "own").output == "1 mapping, nothing found\n"
+    assert run("test", "own").output.endswith("3 cases in 1 mapping, 0 failed\n")
+    again = run("new", "acme", "--into", "own", "--json")
+    assert again.exit_code == 2
+    assert "own/acme.yaml, own/acme.test.yaml exists already; nothing was written" in again.output
+    assert not (folder / "own" / "samples" / "acme" / "course-completed.json").exists()
+
+
+def test_new_needs_no_sample_and_takes_those_beside_the_mapping_as_they_are(folder: Path) -> None:
+    made = run("new", "acme", "--json")
+    written = json.loads(made.output)
+    assert written["files"] == ["acme.yaml", "acme.test.yaml", "samples/acme/course-completed.json"]
+    assert {"what": "verb", "guess": "completed, of 'completed'"} in written["guesses"]
+    beside = run("new", "other", "samples/acme/course-completed.json", "--json")
+    assert json.loads(beside.output)["files"] == ["other.yaml", "other.test.yaml"]
+    assert "payload: samples/acme/course-completed.json" in (folder / "other.test.yaml").read_text()
+    shipped = run("new", "zoom")
+    assert "a mapping 'zoom' is shipped" in shipped.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["a b"], "'a b' is no name for a mapping"),
+        (["../up"], "'../up' is no name for a mapping"),
+        (["acme", "none.json"], "'none.json' does not exist"),
+        (["acme", "bad.json"], "bad.json is not one JSON value"),
+        (["acme", "list.json"], "holds no JSON object, nor a list of them"),
+        (["acme", "--preset", "githubb"], "there is no preset 'githubb'; did you mean 'github'?"),
+    ],
+)
+def test_new_says_what_it_cannot_begin_with(folder: Path, arguments: list[str], problem: str) -> None:
+    (folder / "bad.json").write_text("{")
+    (folder / "list.json").write_text("[1]")
+    result = run("new", *arguments)
+    assert result.exit_code == 2
+    assert problem in result.output
+    assert not (folder / "acme.yaml").exists()

@@ -117,6 +117,10 @@ class IdentityServer:
             return web.json_response(self.well_known())
         if request.path == "/keys":
             return web.json_response({"keys": [self.key.jwk()] if self.published is None else self.published})
+        if request.path == "/authorize":  # whoever comes is known here, and led back at once
+            raise web.HTTPSeeOther(self.authorize(f"{self.url}{request.path_qs}"))
+        if request.path == "/logout":
+            raise web.HTTPSeeOther(request.query["post_logout_redirect_uri"])
         if request.path == "/token":
             return await self._tokens(request)
         if request.path == "/userinfo" and request.headers.get("Authorization") == "Bearer access":

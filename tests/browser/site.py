@@ -59,10 +59,10 @@ class Site:
 
 
 @asynccontextmanager
-async def running_site(client: Client, database: str) -> AsyncIterator[Site]:
-    """The gateway on that database, served on free ports until left."""
+async def running_site(client: Client, database: str, **flags: object) -> AsyncIterator[Site]:
+    """The gateway on that database, served on free ports until left; `flags` as in `settings_for`."""
     store = Store(client, database)
-    settings = settings_for(database)
+    settings = settings_for(database, **flags)
     services = await open_services(settings, client)
     async with (
         serving(settings, services, share_port=False) as (port, content_port),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
@@ -14,6 +13,7 @@ from gateway.services.audit import Outcome, entry_view
 from gateway.store.audit import EntryFilter
 from gateway.web.api.bodies import Fields
 from gateway.web.api.paging import cursor_at, page_of, place_of
+from gateway.web.console.deliveries import moment_of
 from gateway.web.console.visits import Visit, text_of
 from gateway.xapi.findings import shown
 
@@ -83,21 +83,8 @@ def _filter(given: dict[str, str]) -> EntryFilter:
         problems.append(
             Problem("outcome", "Console", f"holds {shown(given['outcome'])}; expected {expected}")
         )
-    times = {name: _moment(given, name, problems) for name in ("since", "until")}
+    times = {name: moment_of(given, name, problems) for name in ("since", "until")}
     if problems:
         raise Invalid(f"{problems[0].path} {problems[0].message}", problems=problems)
     texts = {name: given[name] or None for name in ("actor", "action", "about", "outcome")}
     return EntryFilter(**texts, since=times["since"], until=times["until"])
-
-
-def _moment(given: dict[str, str], name: str, problems: list[Problem]) -> dt.datetime | None:
-    """A time in UTC where none other is said."""
-    if not given[name]:
-        return None
-    try:
-        moment = dt.datetime.fromisoformat(given[name])
-        return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    except (ValueError, OverflowError):
-        expected = "a time such as 2026-01-31T10:15"
-        problems.append(Problem(name, "Console", f"holds {shown(given[name])}; expected {expected}"))
-        return None

@@ -124,15 +124,15 @@ def filter_of(given: dict[str, str]) -> DeliveryFilter:
     which = DeliveryFilter(
         adapter=given["adapter"] or None,
         states=(State(state),) if state else (),
-        since=_moment(given, "since", problems),
-        until=_moment(given, "until", problems),
+        since=moment_of(given, "since", problems),
+        until=moment_of(given, "until", problems),
     )
     if problems:
         raise Invalid(f"{problems[0].path} {problems[0].message}", problems=problems)
     return which
 
 
-def _moment(given: dict[str, str], name: str, problems: list[Problem]) -> dt.datetime | None:
+def moment_of(given: dict[str, str], name: str, problems: list[Problem]) -> dt.datetime | None:
     """A time in UTC where none other is said."""
     if not given[name]:
         return None

@@ -105,6 +105,10 @@ class Hours:
         live_from = _hour_of(self._clock() - _SETTLED_AFTER)
         return await self._hours.between(_hour_of(since), live_from, _hour_of(until), adapter)
 
+    async def last_received(self, adapter: str) -> dt.datetime | None:
+        """When the adapter's latest delivery came, to the hour if it is not there any more."""
+        return await self._hours.last_received(adapter)
+
     async def silences(self) -> list[Silence]:
         """The adapters that say after which silence something is wrong."""
         found: list[Silence] = []

@@ -17,7 +17,7 @@ from gateway.services.key_sets import KeySets
 from gateway.services.lookups import Resolver
 from gateway.services.mapper import Mapper, Retention
 from gateway.services.mapping_work import MappingWork
-from gateway.services.mappings import Mappings
+from gateway.services.mappings import Adapter, Mappings
 from gateway.services.privacy import PrivacyKeys
 from gateway.services.receiving import Receiving
 from gateway.services.recording import Recorder
@@ -25,6 +25,7 @@ from gateway.services.revisions import Revisions
 from gateway.services.shadowing import Shadowing
 from gateway.services.statements import Statements
 from gateway.services.unmatched import Unmatched
+from gateway.services.workbench import Workbench
 from gateway.services.working import enduring
 from gateway.settings import Settings
 from gateway.store.store import Store
@@ -50,12 +51,15 @@ class Hooks:
         self.mappings = mappings
         self._store = store.name
         default = settings.stores.default
+
+        def here(adapter: str) -> bool:
+            return settings.databases[settings.hooks.stores.get(adapter, default)] == store.name
+
+        self._here = here
         self.hours = Hours(
             store.delivery_hours,
             mappings,
-            here=lambda adapter: (
-                settings.databases[settings.hooks.stores.get(adapter, default)] == store.name
-            ),
+            here=here,
             clock=clock,
         )
         self.unmatched = Unmatched(store.unmatched)
@@ -102,7 +106,13 @@ class Hooks:
         self.deliveries = Deliveries(
             store.deliveries, store.replays, self.mapper, mappings, self.keys, clock=clock
         )
+        self.workbench = Workbench(mappings)
         self.directory = Directory(store.directory, store.deliveries, self.keys, clock=clock)
+
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """Those that deliver into this store, by name."""
+        return tuple(one for one in self.mappings.adapters if self._here(one.name))
 
     async def run(self) -> None:
         """Store and map deliveries until cancelled."""

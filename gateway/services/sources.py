@@ -207,7 +207,7 @@ class Sources:
 
     def _of_adapter(self, adapter: Adapter, records: Mapping[str, SourceRecord], known: set[str]) -> Source:
         identity = f"adapter:{adapter.name}"
-        in_use = identity in known or _is_set_up(adapter)
+        in_use = identity in known or is_set_up(adapter)
         return Source(
             id=identity,
             name=adapter.name,
@@ -298,7 +298,7 @@ def told(mapping: AdapterMapping) -> Products:
     return found
 
 
-def _is_set_up(adapter: Adapter) -> bool:
+def is_set_up(adapter: Adapter) -> bool:
     """Whether somebody gave it secrets. One that needs none is ready as it is shipped, which says nothing."""
     return not nobody_set_up(adapter) and (adapter.mapping is None or bool(adapter.mapping.secrets))
 

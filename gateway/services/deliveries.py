@@ -140,6 +140,28 @@ class Deliveries:
         key = self._keys.pseudonyms(delivery.epoch)
         return adapter.mapping.redact(payload, key, already=delivery.pseudonymised)
 
+    async def sample_of(self, delivery_id: UUID) -> tuple[Delivery, Any]:
+        """A stored delivery with its payload as people may see it, to be tried again.
+
+        Raises NotFound, Conflict where nothing can be shown, Invalid where it cannot be decoded.
+        """
+        delivery = await self.get(delivery_id)
+        adapter = self._mappings.get(delivery.adapter)
+        if delivery.gone:
+            raise Conflict("only the hash of this delivery was kept; there is nothing to try")
+        if adapter is None or adapter.mapping is None:
+            raise Conflict(
+                f"the mapping of {delivery.adapter!r} cannot be used, so nobody knows what it hides"
+            )
+        key = self._keys.pseudonyms(delivery.epoch)
+        try:
+            payload = payload_of(adapter.mapping, delivery, self._keys)
+        except Sealed:
+            raise Conflict("the body of this delivery is sealed; it cannot be shown") from None
+        except Undecodable as error:
+            raise Invalid(f"the delivery cannot be decoded: {error}") from None
+        return delivery, adapter.mapping.redact(payload, key, already=delivery.pseudonymised)
+
     async def explain(
         self, adapter: str, delivery_id: UUID, *, original: bool = False
     ) -> Sequence[dict[str, Any]]:

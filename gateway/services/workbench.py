@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from adapters import Event, Lint, Lookups, MappingError
+from adapters import Lint, Lookups, MappingError
 from adapters import Mapping as AdapterMapping
 from adapters.coverage import Coverage, Observed
 from adapters.coverage import coverage as measure
@@ -28,6 +28,7 @@ from gateway.errors import Conflict, Invalid, NotFound, Problem, Unavailable
 from gateway.services.deliveries import Sample
 from gateway.services.explaining import explained
 from gateway.services.mappings import Adapter, Mappings
+from gateway.services.samples import SavedSample, saved_sample
 
 LONGEST = 20.0  # seconds
 MOST_TEXT = 512 * 1024  # characters of a text that is tried
@@ -109,10 +110,23 @@ class Workbench:
 
     async def tried(self, name: str, text: str, sample: Sample) -> Tried:
         """Map a payload with a text in place of the adapter's. Raises NotFound, Invalid, Unavailable."""
-        if len(text) > MOST_TEXT:
-            message = f"has {len(text):,} characters; expected at most {MOST_TEXT:,}"
-            raise Invalid(f"mapping {message}", problems=[Problem("mapping", "Console", message)])
+        _check_length(text)
         return await self._in_thread(lambda: _tried(self._adapter(name), text, sample))
+
+    async def saved(
+        self, name: str, text: str, sample: Sample, called: str, *, as_it_is: bool
+    ) -> SavedSample:
+        """A payload as a test sample, expecting what the adapter's mapping (or `text`) makes of it.
+
+        Raises NotFound, Conflict, Invalid, Unavailable.
+        """
+        _check_length(text)
+        adapter = self._adapter(name)
+        return await self._in_thread(
+            lambda: saved_sample(
+                _mapping_of(adapter, text), called, sample.payload, sample.headers, as_it_is=as_it_is
+            )
+        )
 
     async def difference(self, before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
         """The lines that differ, with some around them, file by file. Raises Unavailable."""
@@ -137,6 +151,24 @@ class Workbench:
             doing.add_done_callback(lambda one: one.cancelled() or one.exception())
             raise Unavailable(f"that takes longer than {LONGEST:.0f} seconds; try less of it", retry_after=20)
         return doing.result()
+
+
+def _check_length(text: str) -> None:
+    if len(text) > MOST_TEXT:
+        message = f"has {len(text):,} characters; expected at most {MOST_TEXT:,}"
+        raise Invalid(f"mapping {message}", problems=[Problem("mapping", "Console", message)])
+
+
+def _mapping_of(adapter: Adapter, text: str) -> AdapterMapping:
+    """The mapping that a text is, or the adapter's own where there is none."""
+    if text:
+        try:
+            return load_mapping(text, adapter.file.name, files=reading(adapter))
+        except MappingError as error:
+            raise Conflict(f"the mapping cannot be used: {error.lints[0]}") from None
+    if adapter.mapping is None:
+        raise Conflict(f"the mapping of {adapter.name!r} cannot be used: {adapter.problem}")
+    return adapter.mapping
 
 
 def tests_beside(adapter: Adapter) -> tuple[str, str] | None:
@@ -201,9 +233,7 @@ def _tried(adapter: Adapter, text: str, sample: Sample) -> Tried:
 def _explained(mapping: AdapterMapping, sample: Sample) -> list[dict[str, Any]]:
     lookups = Lookups(pseudonym_key=_KEY)
     events = mapping.events(sample.payload, sample.headers, sample.query, sample.received, key=_KEY)
-    answered = [
-        mapping.answered(one, sample.fetched, _KEY) if isinstance(one, Event) else one for one in events
-    ]
+    answered = [one for taken in events for one in mapping.answered(taken, sample.fetched, _KEY)]
     return [explained(mapping, one, lookups, None) for one in answered]
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
+from adapters.files import mapping_paths
 from gateway.cmi5 import vocabulary as words
 from gateway.demo import build_course, samples
+from gateway.resources import mappings_dir
 from gateway.services.people import People, Role
 from gateway.store.credentials import Credential
 from gateway.store.delivery_records import State
 from gateway.store.overview import Overview
+from gateway.store.revisions import Revision
 from tests.browser.site import Site
 from tests.gateway import Reply, basic, settings_for
 from tests.vendors import ZOOM_SECRET, zoom_headers
@@ -81,7 +85,25 @@ async def fill(site: Site) -> Filled:
     await _taken(site, course, first, [words.COMPLETED, words.TERMINATED])
     await _taken(site, course, second, [words.COMPLETED, words.COMPLETED])
     await _deliveries(site)
+    await _revisions(site)
     return Filled(course=course, registration=first)
+
+
+async def _revisions(site: Site) -> None:
+    """Each mapping had another text before."""
+    then = dt.datetime(2026, 1, 31, 10, 15, tzinfo=dt.UTC)
+    for path in mapping_paths(mappings_dir()):
+        before = path.read_text("utf-8") + "# as it was before\n"
+        revision = Revision(
+            revision=sha256(before.encode()).hexdigest(),
+            adapter=path.stem,
+            version=1,
+            file=path.name,
+            texts={path.name: before},
+            first=then,
+            used=then,
+        )
+        await site.store.revisions.keep(revision)
 
 
 async def _people(site: Site) -> None:

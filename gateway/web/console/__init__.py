@@ -88,6 +88,8 @@ ROUTES: Sequence[Route] = (
     Route("POST", "/mappings/{adapter}/tests", Right.TRY_MAPPINGS, mappings.test),
     Route("GET", "/playground", Right.TRY_MAPPINGS, playground.form),
     Route("POST", "/playground", Right.TRY_MAPPINGS, playground.run),
+    Route("POST", "/playground/sample", Right.TRY_MAPPINGS, playground.save),
+    Route("POST", "/playground/mapping", Right.TRY_MAPPINGS, playground.text),
     Route("GET", "/courses", Right.READ_COURSES, courses.index),
     Route("POST", "/courses", Right.RUN_COURSES, course_actions.create, _package),
     Route("GET", "/courses/{course}", Right.READ_COURSES, courses.show),

@@ -78,6 +78,13 @@ def written(record: SourceRecord) -> dict[str, Any]:
     }
 
 
+def changes(before: SourceRecord, after: SourceRecord) -> dict[str, Any]:
+    """What a change did to a record: `before` and `after` of each field that is another one now."""
+    was, now = written(before), written(after)
+    names = [name for name in now if was[name] != now[name]]
+    return {"before": {name: was[name] for name in names}, "after": {name: now[name] for name in names}}
+
+
 def _text(values: Mapping[str, Any], name: str, path: str, found: list[Problem]) -> str | None:
     value = values.get(name)
     if value is None:

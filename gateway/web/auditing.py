@@ -23,7 +23,16 @@ from gateway.services.audit import Kind, Outcome, action_of
 from gateway.web.origins import client_address
 
 # Routes below /admin or /api/v1 that only look, although they are POSTs.
-LOOKS = frozenset({"/playground", "/deliveries/rehearse", "/mappings/{adapter}/explain"})
+LOOKS = frozenset(
+    {
+        "/playground",
+        "/playground/sample",
+        "/playground/mapping",
+        "/deliveries/rehearse",
+        "/mappings/{adapter}/explain",
+        "/mappings/{adapter}/tests",
+    }
+)
 # Routes that show records of learners.
 PERSONAL = frozenset(
     {
@@ -31,6 +40,7 @@ PERSONAL = frozenset(
         "/statements/{statement}",
         "/deliveries/{delivery}",
         "/deliveries/{delivery}/trace",
+        "/deliveries/{delivery}/playground",
         "/deliveries/rehearse",
         "/courses/{course}/progress.csv",
         "/registrations",
@@ -51,6 +61,8 @@ _ACTIONS = {
     "POST /courses/{course}/enrolments": "courses.enrol",
     "POST /courses/{course}/settings": "courses.settings",
     "POST /directory": "directory.change",
+    "POST /sources/{source}": "sources.change",
+    "POST /sources/{source}/decisions": "sources.decide",
 }
 # Fields of forms that are ids or plain choices.
 _SHOWN = ("login", "key", "adapter", "source", "course", "version", "au", "link")

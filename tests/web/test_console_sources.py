@@ -25,6 +25,7 @@ from tests.vendors import (
     vendor_secrets,
 )
 from tests.web.console import person, words
+from tests.web.test_audit import entries
 
 __all__ = ["mappings_folder", "vendor_secrets"]
 
@@ -120,6 +121,19 @@ async def test_undeclared_data_is_flagged_and_decided_about(gateway: Gateway) ->
     assert "Credential tests sends 1 thing that nobody declared" in words(await visitor.get("/"))
     for wrong in ({"kind": "x"}, {"decision": "x"}, {"value": "never"}):
         assert (await visitor.post(f"{MINE}/decide", decided | wrong)).status in (400, 404)
+
+
+async def test_changes_leave_an_entry_that_says_what_was_before(gateway: Gateway) -> None:
+    visitor = await person(gateway)
+    await visitor.get(MINE)
+    await visitor.post(MINE, {"number": "0", "owner": "Registrar"})
+    await visitor.post(MINE, {"number": "1", "owner": "Dean"})
+    await visitor.post(MINE, {"number": "1", "owner": "Nobody"})
+    found = [one for one in await entries(gateway) if one["action"].startswith("sources.")]
+    assert [(one["kind"], one["actor"], one["objects"]) for one in found] == [
+        ("person", "ada", {"source": f"credential:{KEY}"})
+    ] * 2
+    assert found[0]["detail"] == {"before": {"owner": "Registrar"}, "after": {"owner": "Dean"}}
 
 
 async def test_who_may_only_see_sources_finds_no_form(gateway: Gateway) -> None:

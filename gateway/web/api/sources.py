@@ -7,12 +7,14 @@ from aiohttp import web
 from gateway.errors import BadRequest
 from gateway.keys import SERVICES
 from gateway.services.access import Scope
+from gateway.services.source_fields import changes
 from gateway.services.source_views import source_summary, source_view
 from gateway.services.sources import Decision, Sources
 from gateway.store.observations import Seen
 from gateway.web.api.access import granted
 from gateway.web.api.answers import answer
 from gateway.web.api.bodies import read_fields, read_object
+from gateway.web.auditing import note
 from gateway.xapi.contents import KINDS
 from gateway.xapi.findings import shown
 
@@ -33,8 +35,10 @@ async def put(request: web.Request) -> web.Response:
     """Write the record of a source anew; with `If-Match`, only if its number is that one still."""
     by, sources = await _granted(request)
     values = await read_object(request)
-    number = _number(request)
-    changed = await sources.put(request.match_info["source"], values, by=by, number=number)
+    number, identity = _number(request), request.match_info["source"]
+    before = (await sources.get(identity)).source.record
+    changed = await sources.put(identity, values, by=by, number=number)
+    note(request, **changes(before, changed.source.record))
     return answer(source_view(changed))
 
 
@@ -49,6 +53,7 @@ async def decide(request: web.Request) -> web.Response:
         fields.wrong("decision", f"one of {', '.join(Decision)}")
     fields.finish()
     seen = Seen(request.match_info["source"], kind, value)
+    note(request, kind=kind, value=value[:200], decision=decision)
     return answer(source_view(await sources.decide(seen, Decision(decision), by=by)))
 
 

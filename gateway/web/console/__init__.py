@@ -79,6 +79,7 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/deliveries", Right.READ_DELIVERIES, deliveries.index),
     Route("GET", "/deliveries/{delivery}", Right.READ_DELIVERIES, deliveries.show),
     Route("GET", "/deliveries/{delivery}/trace", Right.REPLAY, deliveries.trace),
+    Route("GET", "/deliveries/{delivery}/playground", Right.TRY_MAPPINGS, playground.of_delivery),
     Route("POST", "/deliveries/rehearse", Right.REPLAY, deliveries.rehearse),
     Route("POST", "/deliveries/replay", Right.REPLAY, deliveries.replay),
     Route("GET", "/mappings", Right.READ_MAPPINGS, mappings.index),

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from aiohttp import hdrs, web
 
@@ -17,23 +16,35 @@ from gateway.services.deliveries import Sample
 from gateway.services.mappings import Adapter
 from gateway.services.people import Right
 from gateway.services.workbench import MOST_TEXT
+from gateway.web.api.bodies import path_id
 from gateway.web.console.mappings import sources_of
 from gateway.web.console.rendering import headers as page_headers
 from gateway.web.console.rendering import pretty
 from gateway.web.console.visits import Visit, text_of
 from gateway.xapi import strict_json
-from gateway.xapi.datatypes import is_uuid
 from gateway.xapi.findings import shown
 
 _FIELDS = ("adapter", "payload", "headers", "name")
 
 
 async def form(visit: Visit) -> web.Response:
-    """The form, with the adapter or the stored delivery that the address names."""
-    delivery = text_of(visit.request, "delivery")
-    given = {"adapter": text_of(visit.request, "adapter")}
-    if delivery:
-        given = await _of_delivery(visit, delivery)
+    """The form, with the adapter that the address names."""
+    return _page(visit, {"adapter": text_of(visit.request, "adapter")})
+
+
+async def of_delivery(visit: Visit) -> web.Response:
+    """The form with what a stored delivery holds, as far as its mapping shows it."""
+    if not visit.may(Right.READ_DELIVERIES):
+        raise Forbidden(f"your role does not let you {Right.READ_DELIVERIES}; ask an administrator")
+    identity = path_id(visit.request, "delivery", "delivery")
+    found, payload = await visit.services.hooks.deliveries.sample_of(identity)
+    lines = [f"{name}: {value}" for name, value in found.headers if value.isprintable()]
+    given = {
+        "adapter": found.adapter,
+        "payload": pretty(payload),
+        "headers": "\n".join(lines),
+        "delivery": str(identity),
+    }
     return _page(visit, given)
 
 
@@ -100,22 +111,6 @@ def _sample(given: Mapping[str, str]) -> Sample:
         headers=_headers(given["headers"]),
         received=utc_now(),
     )
-
-
-async def _of_delivery(visit: Visit, delivery: str) -> dict[str, str]:
-    """What a stored delivery holds, as far as its mapping shows it; raises Forbidden, NotFound, Conflict."""
-    if not visit.may(Right.READ_DELIVERIES):
-        raise Forbidden(f"your role does not let you {Right.READ_DELIVERIES}; ask an administrator")
-    if not is_uuid(delivery):
-        raise NotFound(f"there is no delivery {delivery[:100]!r}; ids are UUIDs")
-    found, payload = await visit.services.hooks.deliveries.sample_of(UUID(delivery))
-    lines = [f"{name}: {value}" for name, value in found.headers if value.isprintable()]
-    return {
-        "adapter": found.adapter,
-        "payload": pretty(payload),
-        "headers": "\n".join(lines),
-        "delivery": delivery,
-    }
 
 
 async def _text(visit: Visit, name: str) -> str:

@@ -16,9 +16,10 @@ from gateway.errors import BadRequest, Invalid, NotFound, PreconditionFailed
 from gateway.services.clock import utc_now
 from gateway.services.mappings import Adapter
 from gateway.services.setup_sheets import setup_sheet
-from gateway.services.source_fields import DATA_CLASSES, TEXTS, written
+from gateway.services.source_fields import DATA_CLASSES, TEXTS, changes, written
 from gateway.services.sources import Decision, Source, Standing
 from gateway.store.observations import Seen
+from gateway.web.auditing import note
 from gateway.web.console.rendering import segment
 from gateway.web.console.visits import Visit
 from gateway.web.origins import addresses
@@ -68,9 +69,12 @@ async def save(visit: Visit) -> web.Response:
     if not number.isascii() or not number.isdigit() or len(number) > 9:
         raise BadRequest(f"the field number holds {shown(number)}; expected the number of the record")
     try:
-        await visit.services.sources.put(standing.source.id, values, by=_by(visit), number=int(number))
+        after = await visit.services.sources.put(
+            standing.source.id, values, by=_by(visit), number=int(number)
+        )
     except (Invalid, PreconditionFailed) as error:
         return _page(visit, standing, status=error.status, refused=error, given=values)
+    note(visit.request, **changes(standing.source.record, after.source.record))
     return visit.to(f"/sources/{segment(standing.source.id)}", said="saved")
 
 
@@ -82,6 +86,7 @@ async def decide(visit: Visit) -> web.Response:
     if kind not in KINDS or decision not in list(Decision):
         raise BadRequest(f"the form says {shown(decision)} of {shown(kind)}; reload the page and try again")
     seen = Seen(identity, kind, form.secret("value"))
+    note(visit.request, kind=kind, value=seen.value[:200], decision=decision)
     await visit.services.sources.decide(seen, Decision(decision), by=_by(visit))
     return visit.to(f"/sources/{segment(identity)}", said="saved")
 
@@ -89,7 +94,9 @@ async def decide(visit: Visit) -> web.Response:
 async def declare_seen(visit: Visit) -> web.Response:
     """Declare all that was seen, as a beginning."""
     identity = visit.request.match_info["source"]
-    await visit.services.sources.declare_seen(identity, by=_by(visit))
+    before = (await _standing(visit)).source.record
+    after = await visit.services.sources.declare_seen(identity, by=_by(visit))
+    note(visit.request, **changes(before, after.source.record))
     return visit.to(f"/sources/{segment(identity)}", said="saved")
 
 

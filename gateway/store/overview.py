@@ -92,29 +92,6 @@ class Overview:
         )
         return {row["_id"]: row["count"] async for row in groups if row["_id"] is not None}
 
-    async def unmatched(self, adapter: str, latest: int) -> dict[str, tuple[int, UUID]]:
-        """What no rule matched in an adapter's `latest` unmatched deliveries: how often, and in which."""
-        groups = await self._database["deliveries"].aggregate(
-            [
-                {"$match": {"state": State.UNMATCHED, "adapter": adapter}},
-                {"$sort": {"received": -1, "_id": -1}},
-                {"$limit": latest},
-                {"$unwind": "$outcomes"},
-                {"$match": {"outcomes.state": State.UNMATCHED}},
-                {
-                    "$group": {
-                        "_id": "$outcomes.reason",
-                        "count": {"$sum": 1},
-                        "delivery": {"$first": "$_id"},
-                    }
-                },
-                {"$sort": {"count": -1, "_id": 1}},
-                {"$limit": 50},
-            ],
-            hint="by_state",
-        )
-        return {row["_id"] or "": (row["count"], row["delivery"]) async for row in groups}
-
     async def arrivals(self, key: str | None, since: int) -> tuple[int | None, int]:
         """When a statement of a credential (None: any) was stored last, and how many were since (both µs)."""
         field = "source.credential" if key is not None else None

@@ -16,6 +16,7 @@ from gateway.errors import NotFound
 from gateway.services.clock import utc_now
 from gateway.services.mappings import Adapter
 from gateway.services.sources import is_set_up
+from gateway.services.unmatched import RECENT
 from gateway.store.delivery_hours import Hour
 from gateway.store.delivery_records import State
 from gateway.store.overview import Overview
@@ -23,7 +24,6 @@ from gateway.web.console.visits import Visit, text_of
 
 _DAY = dt.timedelta(days=1)
 _LATEST = 2_000
-_LATEST_UNMATCHED = 500
 _SHOWN = (State.DONE, State.IGNORED, State.UNMATCHED, State.HELD, State.FAILED)
 
 
@@ -80,7 +80,7 @@ async def show(visit: Visit) -> web.Response:
         hooks.workbench.written(adapter.name),
         hooks.revisions.of(adapter.name),
         counts.revisions(adapter.name, _LATEST),
-        counts.unmatched(adapter.name, _LATEST_UNMATCHED),
+        hooks.unmatched.recent(utc_now() - RECENT, adapters=[adapter.name]),
     )
     return visit.page(
         "mapping.html",

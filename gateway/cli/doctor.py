@@ -16,6 +16,7 @@ from gateway.errors import GatewayError
 from gateway.services import diagnosis
 from gateway.services.clock import utc_now
 from gateway.services.diagnosis import Diagnosis, Health
+from gateway.services.identity_provider import IdentityProvider
 from gateway.services.mappings import Mappings
 from gateway.services.services import Services
 from gateway.settings import Settings, SettingsError
@@ -116,9 +117,21 @@ async def _of_database(settings: Settings, client: Client, mappings: Mappings) -
         yield diagnosis.of_clock(utc_now(), await Overview(client, default).server_time())
         for one in diagnosis.of_credentials(await Store(client, default).credentials.list()):
             yield one
+        if settings.oidc.issuer is not None:
+            yield await _of_provider(settings, Store(client, default))
         for name, database in settings.databases.items():
             services = Services(Store(client, database), settings, more_key=b"", mappings=mappings)
             yield diagnosis.of_indexes(name, await services.store.index_changes())
             for one in await diagnosis.of_deliveries(name, services, utc_now()):
                 yield one
             yield await diagnosis.of_reports(name, services)
+
+
+async def _of_provider(settings: Settings, store: Store) -> Diagnosis:
+    from gateway.web.outgoing import HttpFetcher  # most installations ask nobody outside
+
+    provider = IdentityProvider(settings.oidc, HttpFetcher(), store.sign_ins, clock=utc_now)
+    try:
+        return diagnosis.of_provider(settings.oidc, await provider.fault())
+    finally:
+        await provider.close()

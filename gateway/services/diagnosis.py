@@ -16,6 +16,7 @@ from gateway.services.access import Scope
 from gateway.services.mappings import Adapter, nobody_set_up
 from gateway.services.services import Services
 from gateway.settings import Settings
+from gateway.settings.model import OidcSettings
 from gateway.store.connection import Server
 from gateway.store.credentials import Credential
 from gateway.store.delivery_records import State
@@ -90,6 +91,25 @@ def of_addresses(settings: Settings) -> Iterator[Diagnosis]:
 
 def _host(url: str) -> str | None:
     return urlsplit(url).hostname
+
+
+def of_provider(settings: OidcSettings, fault: str | None) -> Diagnosis:
+    """Whether people can sign in to the console with the identity provider; `fault` is why not."""
+    subject, issuer = "identity provider", settings.issuer or ""
+    if fault is not None:
+        return _problem(
+            subject,
+            f"nobody can sign in with {issuer}: {fault}",
+            f"this machine has to reach {issuer.rstrip('/')}/.well-known/openid-configuration, and "
+            "oidc.issuer has to be what that says; meanwhile: xapi-gateway people reset-link LOGIN",
+        )
+    if not settings.roles and settings.default_role is None:
+        return _advice(
+            subject,
+            f"{issuer} answers, but gives nobody a role",
+            "set oidc.roles or oidc.default_role; until then only people who were invited or linked come in",
+        )
+    return _ok(subject, f"{issuer} answers")
 
 
 def of_space(free: int, folder: str) -> Diagnosis:

@@ -84,6 +84,7 @@ class IdentityProvider:
         self._sign_ins = sign_ins
         self._clock = clock
         self._metadata: tuple[dt.datetime, Metadata] | None = None
+        self._fault = ""
         # Tokens come from the provider itself, one for each sign-in: nobody can have keys fetched at will.
         self._keys = KeySets(fetcher, lambda: (), at_most_every=0)
         self._keys_fetched: dt.datetime | None = None
@@ -164,6 +165,18 @@ class IdentityProvider:
         asked = {"client_id": self._client_id, "post_logout_redirect_uri": back}
         return _with_query(metadata.end_session, asked)
 
+    async def fault(self) -> str | None:
+        """Why nobody could sign in now, for administrators; None if the provider says what is needed."""
+        try:
+            metadata = await self._known()
+        except ProviderAway:
+            return self._fault
+        try:
+            await self._key_set(metadata.keys, again=False)
+        except ProviderAway:
+            return f"its keys cannot be fetched from {metadata.keys}"
+        return None
+
     async def close(self) -> None:
         """Close all connections."""
         await self._fetcher.close()
@@ -180,6 +193,7 @@ class IdentityProvider:
             metadata = self._read(json.loads(await self._fetch(Outgoing(url=url))))
         except (FetchFailed, ValueError, RecursionError) as error:
             self._note("discovery failed", error=str(error))
+            self._fault = str(error)
             if known is None:
                 raise self._away() from None
             metadata = known[1]

@@ -43,6 +43,8 @@ async def test_it_says_what_is_well_and_what_waits_for_somebody(
             "XAPI_GATEWAY__MONGO__URI": mongo_uri,
             "XAPI_GATEWAY__MONGO__DATABASE": gateway.settings.mongo.database,
             "XAPI_GATEWAY__HOOKS__MAPPINGS": str(folder),
+            "XAPI_GATEWAY__OIDC__ISSUER": "http://127.0.0.1:1/nobody",
+            "XAPI_GATEWAY__OIDC__CLIENT_ID": "console",
         }
         result = await asyncio.to_thread(lambda: doctor("--json", **environment))
         shown = await asyncio.to_thread(lambda: doctor(**environment))
@@ -52,6 +54,8 @@ async def test_it_says_what_is_well_and_what_waits_for_somebody(
     found = {one["subject"]: one for one in json.loads(result.stdout)["diagnoses"]}
     assert found["database"]["found"].endswith("(replica set) answers")
     assert found["clock"]["health"] == "ok"
+    assert found["identity provider"]["health"] == "problem"
+    assert "nobody can sign in with http://127.0.0.1:1/nobody: " in found["identity provider"]["found"]
     assert found["indexes of main"]["found"] == "1 are missing: registrations.by_course"
     assert found["adapters"]["found"].startswith("ready: acme")
     assert found["deliveries of main"] == {

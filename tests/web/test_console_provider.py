@@ -434,6 +434,24 @@ async def test_while_the_provider_is_away_a_page_says_so_and_passwords_work(
         assert (await come(other, answer)).status == 503
 
 
+async def test_the_system_page_says_whether_people_can_sign_in_with_it(
+    serve: Serve, provider: IdentityServer
+) -> None:
+    async with serve(**settings(provider)) as gateway:
+        assert f"{provider.url} answers" in words(await (await person(gateway)).get("/system"))
+    async with serve(**settings(provider, oidc__roles={})) as gateway:
+        page = words(await (await person(gateway, login="eve")).get("/system"))
+        assert "answers, but gives nobody a role" in page
+    provider.metadata = {"issuer": "https://evil.example"}
+    async with serve(**settings(provider)) as gateway:
+        page = words(await (await person(gateway, login="bob")).get("/system"))
+        assert f"nobody can sign in with {provider.url}: the discovery document is of another issuer" in page
+    provider.metadata = {"jwks_uri": f"{provider.url}/elsewhere"}
+    async with serve(**settings(provider)) as gateway:
+        page = words(await (await person(gateway, login="liv")).get("/system"))
+        assert f"its keys cannot be fetched from {provider.url}/elsewhere" in page
+
+
 async def test_beginning_without_end_is_refused(serve: Serve, provider: IdentityServer) -> None:
     async with serve(**settings(provider)) as gateway:
         visitor = browser(gateway)

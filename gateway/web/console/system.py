@@ -11,7 +11,7 @@ from aiohttp import web
 
 from gateway import __version__
 from gateway.errors import GatewayError
-from gateway.keys import SERVICES, SETTINGS
+from gateway.keys import PROVIDER, SERVICES, SETTINGS
 from gateway.services import diagnosis
 from gateway.services.clock import utc_now
 from gateway.services.diagnosis import Diagnosis, Health
@@ -27,6 +27,8 @@ async def show(visit: Visit) -> web.Response:
     config = visit.request.config_dict
     settings, stores = config[SETTINGS], config[SERVICES]
     found = await _examined(settings, stores)
+    if (provider := config[PROVIDER]) is not None:
+        found.append(diagnosis.of_provider(settings.oidc, await provider.fault()))
     return visit.page(
         "system.html",
         version=__version__,

@@ -12,7 +12,7 @@ from adapters import sample_words as words
 from adapters.draft_model import Rule, Sample, scalar
 from adapters.draft_tests import tests_of
 from adapters.receive.presets import event_id_of
-from adapters.sample_facts import Thing, facts_of, items_of
+from adapters.sample_facts import Facts, Thing, facts_of, items_of
 
 _URL = re.compile(r"https?://([a-z0-9.-]+\.[a-z]{2,})(?=[/:?#]|$)", re.I)
 
@@ -27,10 +27,13 @@ class Draft:
     open: tuple[str, ...]
 
 
-def draft(name: str, samples: Sequence[Sample], preset: str | None = None) -> Draft:
+def draft(
+    name: str, samples: Sequence[Sample], preset: str | None = None, home_page: str | None = None
+) -> Draft:
     """Guess a mapping from at least one sample; each kind of event becomes a rule.
 
-    `preset` is a known way of signing. Raises ValueError where a sample holds no JSON object.
+    `preset` is a known way of signing, `home_page` the vendor's address. Raises ValueError where a sample
+    holds no JSON object.
     """
     rules: list[Rule] = []
     batch: str | None = None
@@ -44,7 +47,7 @@ def draft(name: str, samples: Sequence[Sample], preset: str | None = None) -> Dr
             if facts.kind not in {one.facts.kind for one in rules}:
                 taken = {one.name for one in rules}
                 rules.append(Rule(_free(words.kebab(facts.kind or "all-events"), taken), facts, sample))
-    writing = _Writing(name, rules, batch, preset, _home(name, [one.payload for one in samples]))
+    writing = _Writing(name, rules, batch, preset, home_page or _home(name, [one.payload for one in samples]))
     mapping = "\n".join(writing.mapping()) + "\n"
     return Draft(
         mapping, tests_of(name, mapping, rules, samples), tuple(writing.guesses), tuple(writing.open)
@@ -188,7 +191,7 @@ class _Writing:
             self.guesses.append(("verb", f"{verb[0]}, of {verb[1]!r}"))
         else:
             yield "      # verb: a word of docs/mappings/vocabulary.md such as completed"
-            self.open.append(f"{rule.name}: verb, for {facts.kind or 'the sample'!r} names none")
+            self.open.append(f"{rule.name}: verb, for {_said(facts)} names none")
         yield from self.object(rule)
         results = [one for one in _once(facts.results) if one[0] != "progress"]
         progress = [one for one in facts.results if one[0] == "progress"]
@@ -233,6 +236,10 @@ class _Writing:
             yield f"{indent}name: ${{ {thing.name} }}"
 
 
+def _said(facts: Facts) -> str:
+    return repr(facts.kind) if facts.kind else "the sample"
+
+
 def _people(rules: list[Rule], name: str) -> list[tuple[str, str]]:
     """The candidates of all rules: one expression a kind of identifier."""
     found: dict[str, list[str]] = {}
@@ -240,7 +247,7 @@ def _people(rules: list[Rule], name: str) -> list[tuple[str, str]]:
     for rule in rules:
         for kind, path in rule.facts.people:
             expression = f"{path} | lower" if kind == "email" else path
-            found.setdefault(kind or f"{own}_id", []).append(expression)
+            found.setdefault(f"{own}_{kind}" if kind in ("id", "username") else kind, []).append(expression)
     return [(kind, one) for kind, listed in found.items() if (one := _joined(kind, listed)) is not None]
 
 

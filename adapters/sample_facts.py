@@ -159,9 +159,12 @@ def _people(
         whose = [f"{one}_{suffix}" for one in words.listed("people") for suffix in ("id", "uuid", "username")]
         ids = [("id", leaf) for name in whose for leaf in found if leaf.last == name][:1]
     candidates = [("email", leaf) for leaf in emails[:1]]
-    for _, leaf in ids[:2]:
+    for _, leaf in ids:
         external = leaf.last in ("external_id", "employee_id", "employee_number")
-        candidates.append((leaf.last if external else "", leaf))
+        named = "username" if leaf.last in ("username", "login", "user_name") else "id"
+        kind = leaf.last if external else named
+        if kind not in {known for known, _ in candidates}:
+            candidates.append((kind, leaf))
     return emails, candidates, person
 
 

@@ -22,6 +22,7 @@ from gateway.cli.output import as_json_option, print_json
 from gateway.resources import mappings_dir
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?(/[\w.~/-]*[\w~-])?")
 # What a vendor may send, for those who have no sample yet.
 _EXAMPLE: dict[str, Any] = {
     "id": "evt-1",
@@ -44,8 +45,16 @@ _EXAMPLE: dict[str, Any] = {
     help="The folder of your mappings; this one when not given.",
 )
 @click.option("--preset", help="How the vendor signs, where it is a known way: github, standard_webhooks …")
+@click.option("--home-page", help="The vendor's address, below which activities are named.")
 @as_json_option
-def new(name: str, samples: tuple[Path, ...], folder: Path, preset: str | None, as_json: bool) -> None:
+def new(
+    name: str,
+    samples: tuple[Path, ...],
+    folder: Path,
+    preset: str | None,
+    home_page: str | None,
+    as_json: bool,
+) -> None:
     """Write NAME.yaml, its test file and samples to start from. Nothing is overwritten.
 
     A SAMPLE is the body of one delivery as JSON, from the vendor's documentation or its log; each kind of
@@ -58,9 +67,12 @@ def new(name: str, samples: tuple[Path, ...], folder: Path, preset: str | None, 
         )
     if preset is not None and preset not in presets():
         raise click.UsageError(f"there is no preset {preset!r}{suggest(preset, presets())}")
+    if home_page is not None and not _ADDRESS.fullmatch(home_page):
+        message = f"--home-page is an address such as https://www.example.com, got {home_page!r}"
+        raise click.UsageError(message)
     given, copies = _samples(name, samples, folder)
     try:
-        made = draft(name, given, preset)
+        made = draft(name, given, preset, home_page)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     files = {folder / f"{name}.yaml": made.mapping, folder / f"{name}{TEST_SUFFIX}": made.tests, **copies}

@@ -55,7 +55,7 @@ def test_everything_in_a_plain_sample_is_found_and_its_tests_are_green() -> None
         "match: { body.event_name: quiz_graded }",
         "event_id: ${ body.event_id }",
         "- email: ${ body.student.mail | lower }",
-        "- acme_id: ${ body.student['user-name'] }",
+        "- acme_username: ${ body.student['user-name'] }",
         "- { path: body.student.mail, for_identity_only: true }",
         "- body.student.first_name",
         'verb: scored  # guessed of "graded"',

@@ -390,10 +390,13 @@ def test_new_begins_a_mapping_that_lints_clean_and_whose_tests_run(folder: Path,
     sample.write_text(
         json.dumps({**JOINED, "type": "meeting.joined", "user": {"id": 5}, "meeting": {"id": 7}})
     )
-    made = run("new", "acme", str(sample), "--into", "own", "--preset", "github")
+    made = run(
+        "new", "acme", str(sample), "--into", "own", "--preset", "github", "--home-page", "https://acme.com"
+    )
     assert made.exit_code == 0, made.output
     assert made.output.startswith("wrote own/acme.yaml, own/acme.test.yaml, own/samples/acme/delivery.json\n")
     assert "  signature      preset github; the secret is ACME_SECRET\n" in made.output
+    assert "left for you" not in made.output
     assert run("lint", "own").output == "1 mapping, nothing found\n"
     assert run("test", "own").output.endswith("3 cases in 1 mapping, 0 failed\n")
     again = run("new", "acme", "--into", "own", "--json")
@@ -422,6 +425,7 @@ def test_new_needs_no_sample_and_takes_those_beside_the_mapping_as_they_are(fold
         (["acme", "none.json"], "'none.json' does not exist"),
         (["acme", "bad.json"], "bad.json is not one JSON value"),
         (["acme", "list.json"], "holds no JSON object, nor a list of them"),
+        (["acme", "--home-page", "acme.com"], "--home-page is an address such as https://www.example.com"),
         (["acme", "--preset", "githubb"], "there is no preset 'githubb'; did you mean 'github'?"),
     ],
 )

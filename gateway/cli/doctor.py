@@ -115,8 +115,7 @@ async def _of_database(settings: Settings, client: Client, mappings: Mappings) -
         yield diagnosis.of_server(server, embedded=settings.mongo.uri is None)
         default = settings.databases[settings.stores.default]
         yield diagnosis.of_clock(utc_now(), await Overview(client, default).server_time())
-        for one in diagnosis.of_credentials(await Store(client, default).credentials.list()):
-            yield one
+        yield diagnosis.of_credentials(await Store(client, default).credentials.list())
         if settings.oidc.issuer is not None:
             yield await _of_provider(settings, Store(client, default))
         for name, database in settings.databases.items():
@@ -124,6 +123,7 @@ async def _of_database(settings: Settings, client: Client, mappings: Mappings) -
             yield diagnosis.of_indexes(name, await services.store.index_changes())
             for one in await diagnosis.of_deliveries(name, services, utc_now()):
                 yield one
+            yield diagnosis.of_sources(name, await services.sources.all())
             yield await diagnosis.of_reports(name, services)
 
 

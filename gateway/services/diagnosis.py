@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from gateway.services.access import Scope
 from gateway.services.mappings import Adapter, nobody_set_up
 from gateway.services.services import Services
+from gateway.services.sources import Standing, in_use
 from gateway.settings import Settings
 from gateway.settings.model import OidcSettings
 from gateway.store.connection import Server
@@ -163,25 +164,40 @@ def of_indexes(store: str, changes: Sequence[IndexChange]) -> Diagnosis:
     return _ok(subject, "all there")
 
 
-def of_credentials(credentials: Sequence[Credential]) -> Iterator[Diagnosis]:
-    """Whether somebody can administer the gateway, and whether somebody answers for each key."""
+def of_credentials(credentials: Sequence[Credential]) -> Diagnosis:
+    """Whether somebody can administer the gateway."""
     active = [credential for credential in credentials if credential.revoked is None]
     if not any({Scope.ALL, Scope.ADMIN} & set(credential.scopes) for credential in active):
-        yield _problem(
+        return _problem(
             "credentials",
             "no active credential has the scope admin or all",
             "create one: xapi-gateway credentials create --name NAME --scope admin",
         )
-    nameless = [credential.key for credential in active if not (credential.owner and credential.purpose)]
+    return _ok("credentials", f"{len(active)} active")
+
+
+def of_sources(store: str, standings: Sequence[Standing]) -> Diagnosis:
+    """Whether somebody answers for each source of a store, and whether it sends what it should."""
+    subject, used = f"sources of {store}", in_use(standings)
+    nameless = [one.source.id for one in used if not (one.source.owner and one.source.purpose)]
+    undeclared = [one.source.id for one in used if one.pressing]
     if nameless:
-        yield _advice(
-            "credentials",
-            f"of {len(active)} active ones, {len(nameless)} name no owner or no purpose: "
-            f"{', '.join(nameless[:5])}{' …' if len(nameless) > 5 else ''}",
-            "rotate into credentials made with --owner and --purpose, so that somebody answers for each",
+        return _advice(
+            subject,
+            f"of {len(used)} in use, {len(nameless)} name no owner or no purpose: {_some(nameless)}",
+            "xapi-gateway sources set SOURCE --owner NAME --purpose TEXT, or Sources in the console",
         )
-    else:
-        yield _ok("credentials", f"{len(active)} active, each with owner and purpose")
+    if undeclared:
+        return _advice(
+            subject,
+            f"of {len(used)} in use, {len(undeclared)} send what nobody declared: {_some(undeclared)}",
+            "xapi-gateway sources show SOURCE says what; declare it or have it stopped in the console",
+        )
+    return _ok(subject, f"{len(used)} in use, each with owner and purpose")
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
 
 
 def of_adapters(adapters: Sequence[Adapter]) -> Iterator[Diagnosis]:

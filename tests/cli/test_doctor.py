@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from click.testing import CliRunner, Result
@@ -13,9 +14,12 @@ from click.testing import CliRunner, Result
 from gateway.cli import main
 from gateway.services import diagnosis
 from gateway.services.diagnosis import Diagnosis, Health
+from gateway.services.sources import Source, Standing
 from gateway.store.connection import Server
 from gateway.store.credentials import Credential
 from gateway.store.indexing import IndexChange
+from gateway.store.observations import Observation, Seen
+from gateway.store.sources import Declared, SourceRecord
 from tests.gateway import settings_for
 from tests.vendors import acme_item, all_mapped, mappings_folder, post_acme, vendor_secrets
 
@@ -148,19 +152,33 @@ def test_indexes_nobody_here_knows_are_named() -> None:
     assert diagnosis.of_indexes("main", []).health is Health.OK
 
 
-def test_somebody_has_to_be_able_to_administer_and_to_answer_for_each_key() -> None:
-    def credential(key: str, *scopes: str, **more: Any) -> Credential:
-        return Credential(key=key, name=key, store="main", scopes=scopes, created=NOW, **more)
+def test_somebody_has_to_be_able_to_administer() -> None:
+    def of(*scopes: str, **more: Any) -> Diagnosis:
+        credential = Credential(key="a", name="a", store="main", scopes=scopes, created=NOW, **more)
+        return diagnosis.of_credentials([credential])
 
-    def of(*credentials: Credential) -> list[Diagnosis]:
-        return list(diagnosis.of_credentials(credentials))
+    assert of("all").health is of("admin").health is Health.OK
+    assert of("statements/read").health is of("all", revoked=NOW).health is Health.PROBLEM
+
+
+def test_somebody_has_to_answer_for_each_source_and_for_what_it_sends() -> None:
+    def standing(name: str, *seen: str, **more: Any) -> Standing:
+        record = SourceRecord(id=f"adapter:{name}", declared=Declared(verbs=("x:v",)), **more)
+        return Standing(
+            source=Source(id=record.id, name=name, record=record),
+            observed=tuple(
+                Observation(
+                    seen=Seen(record.id, "verbs", one), count=1, first=NOW, last=NOW, example=UUID(int=1)
+                )
+                for one in seen
+            ),
+        )
 
     owned = {"owner": "registrar@example.edu", "purpose": "grades"}
-    assert [one.health for one in of(credential("a", "all", **owned))] == [Health.OK]
-    assert [one.health for one in of(credential("a", "statements/read", **owned))] == [
-        Health.PROBLEM,
-        Health.OK,
-    ]
-    assert of(credential("a", "all", revoked=NOW, **owned))[0].health is Health.PROBLEM
-    [nameless] = of(credential("a", "admin"), credential("b", "state", **owned))
-    assert nameless.found == "of 2 active ones, 1 name no owner or no purpose: a"
+    good = standing("a", "x:v", **owned)
+    assert diagnosis.of_sources("main", [good]).found == "1 in use, each with owner and purpose"
+    nameless = diagnosis.of_sources("main", [good, standing("b")])
+    assert nameless.health is Health.ADVICE
+    assert nameless.found == "of 2 in use, 1 name no owner or no purpose: adapter:b"
+    undeclared = diagnosis.of_sources("main", [good, standing("b", "x:w", **owned)])
+    assert undeclared.found == "of 2 in use, 1 send what nobody declared: adapter:b"

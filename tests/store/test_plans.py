@@ -17,6 +17,7 @@ from gateway.store.deliveries import DeliveryFilter
 from gateway.store.delivery_records import Replay, State
 from gateway.store.documents import Context
 from gateway.store.documents import Document as StoredDocument
+from gateway.store.observations import Place
 from gateway.store.overview import Overview
 from gateway.store.refusals import StoredRefusal
 from gateway.store.registrations import RegistrationFilter, RegistrationState
@@ -303,3 +304,39 @@ async def test_the_audit_log_is_read_from_an_index_whatever_the_filter(store: St
     for which, after in product(filters, (None, (LATER, uuid4()))):
         await plans(store.audit.list(which, store="main", limit=10, after=after))
     await plans(store.audit.list(EntryFilter(), store=None, limit=10))
+
+
+async def test_what_sources_sent_and_which_revision_mapped_it_come_from_indexes(
+    database: AsyncDatabase[dict[str, Any]], store: Store, plans: Plans
+) -> None:
+    ids = [UUID(int=number) for number in range(MANY)]
+    await database["statements"].insert_many(
+        {"_id": one, "stored": number, "source": {}, "statement": {}} for number, one in enumerate(ids)
+    )
+    await database["observations"].insert_many(
+        {
+            "_id": {"source": f"adapter:{number % 5}", "kind": "verbs", "value": str(number)},
+            "count": 1,
+            "first": NOW,
+            "last": NOW,
+            "example": ids[number],
+            "stopped": None,
+            "by": None,
+        }
+        for number in range(MANY)
+    )
+    await database["deliveries"].insert_many(
+        {"_id": one, "adapter": f"a{number % 3}", "received": moment(number), "revision": "r"}
+        for number, one in enumerate(ids)
+    )
+    observations = store.observations
+    listed = await plans(
+        observations.behind(Place(MANY - 5, ids[MANY - 5]), MANY, 100),
+        observations.list(),
+        observations.list("adapter:1"),
+        observations.values_of("adapter:1", "verbs"),
+    )
+    [behind] = [row for row in listed if row["ns"].endswith(".statements")]
+    assert behind["docsExamined"] <= 5
+    await plans(Overview(store.client, store.name).revisions("a1", 10))
+    assert len(await observations.behind(Place(MANY - 5, ids[MANY - 5]), MANY, 100)) == 4

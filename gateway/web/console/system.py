@@ -55,10 +55,11 @@ async def _examined(settings: Settings, stores: Mapping[str, Services]) -> list[
             found.append(diagnosis.of_server(await check_server(client), embedded=embedded))
             there = await Overview(client, default.store.name).server_time()
             found.append(diagnosis.of_clock(utc_now(), there))
-            found += diagnosis.of_credentials(await default.store.credentials.list())
+            found.append(diagnosis.of_credentials(await default.store.credentials.list()))
             for name, services in stores.items():
                 found.append(diagnosis.of_indexes(name, await services.store.index_changes()))
                 found += await diagnosis.of_deliveries(name, services, utc_now())
+                found.append(diagnosis.of_sources(name, await services.sources.all()))
     except GatewayError as error:
         advice = "nothing can be stored until this is mended"
         found.append(Diagnosis(subject="database", health=Health.PROBLEM, found=error.message, advice=advice))

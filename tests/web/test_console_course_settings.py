@@ -210,6 +210,30 @@ async def test_a_course_is_deleted_once_its_title_was_typed_with_registrations_o
     assert await gateway.store.registrations.list(RegistrationFilter(course=UUID(course))) == []
 
 
+async def test_what_was_changed_is_in_the_audit_log_from_what_to_what(gateway: Gateway) -> None:
+    visitor = await runner(gateway)
+    course = (await imported(gateway))["id"]
+    au = await started(gateway, course)
+    one = f"/registrations/{au.registration}"
+    await visitor.get(one)
+    await visitor.post(f"/courses/{course}/describe", {"name": "Stones", "tags": "spring"})
+    await visitor.post(f"/courses/{course}/overrides", {"moveOn": "Passed"})
+    await visitor.post(f"/courses/{course}/overrides", {"moveOn": "nonsense"})
+    await visitor.post(f"{one}/describe", {"tags": "monday"})
+    await visitor.post(f"/sessions/{au.session}/abandon", {"reason": "moved away"})
+    await visitor.post(f"/courses/{course}/delete", {"confirm": "Stones", "registrations": "1"})
+    listed = (await api(gateway).get("/audit", {"limit": "100"})).json()["entries"]
+    told = [(each["action"], each["detail"]) for each in listed if each["kind"] == "person"]
+    named = {"before": {"name": None, "tags": []}, "after": {"name": "Stones", "tags": ["spring"]}}
+    assert [detail for action, detail in told if action.startswith(("courses", "registr", "sess"))][:5] == [
+        {"title": "Stones", "registrations": True},
+        {"reason": "moved away"},
+        {"before": [], "after": ["monday"]},
+        {"before": {}, "after": {"moveOn": "Passed"}},
+        named,
+    ]
+
+
 async def test_nothing_is_changed_by_an_auditor_or_by_another_page(gateway: Gateway) -> None:
     course = (await imported(gateway))["id"]
     one = await registration(gateway, course)

@@ -7,8 +7,14 @@ from aiohttp import web
 from gateway.errors import Invalid, Problem
 from gateway.services.sentences import actor_name
 from gateway.store.registrations import Registration
+from gateway.web.auditing import note
 from gateway.web.console.courses import title_of
-from gateway.web.console.launch_settings import read_settings, read_tags, settings_given
+from gateway.web.console.launch_settings import (
+    read_settings,
+    read_tags,
+    settings_given,
+    settings_shown,
+)
 from gateway.web.console.registrations import registration_of, shown
 from gateway.web.console.visits import Visit
 
@@ -19,9 +25,11 @@ async def describe(visit: Visit) -> web.Response:
     """Replace the tags."""
     registration = await registration_of(visit)
     try:
-        await visit.services.registrations.describe(registration.id, read_tags(visit.form))
+        tags = read_tags(visit.form)
+        await visit.services.registrations.describe(registration.id, tags)
     except Invalid as error:
         return await shown(visit, registration, status=400, refused=error, open="tags")
+    note(visit.request, before=list(registration.tags), after=tags)
     return visit.to(f"/registrations/{registration.id}", said="saved")
 
 
@@ -29,10 +37,15 @@ async def override(visit: Visit) -> web.Response:
     """Replace what applies to every future launch of the registration."""
     registration = await registration_of(visit)
     try:
-        await visit.services.registrations.override(registration.id, read_settings(visit.form))
+        changed = await visit.services.registrations.override(registration.id, read_settings(visit.form))
     except Invalid as error:
         given = settings_given(visit.form)
         return await shown(visit, registration, status=400, refused=error, open="settings", settings=given)
+    note(
+        visit.request,
+        before=settings_shown(registration.overrides),
+        after=settings_shown(changed.overrides),
+    )
     return visit.to(f"/registrations/{registration.id}", said="settings")
 
 
@@ -56,6 +69,7 @@ async def reset(visit: Visit) -> web.Response:
     """Let the learner begin anew, with a registration in the place of this one, which stays as it is."""
     registration = await registration_of(visit)
     done = await visit.services.removals.reset(registration.id)
+    note(visit.request, before=str(registration.id), after=str(done.registration.id))
     return visit.to(f"/registrations/{done.registration.id}", said="reset")
 
 
@@ -73,6 +87,7 @@ async def remove(visit: Visit) -> web.Response:
         error = Invalid(f"confirm {message}", problems=[Problem("confirm", "Console", message)])
         return await _asked(visit, registration, status=400, refused=error)
     await visit.services.removals.delete_registration(registration.id)
+    note(visit.request, objects={"course": str(registration.course)})
     return visit.to(f"/courses/{registration.course}", said="forgotten")
 
 

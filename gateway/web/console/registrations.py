@@ -17,6 +17,7 @@ from gateway.services.sentences import actor_name
 from gateway.services.texts import title_text
 from gateway.store.registrations import Registration
 from gateway.web.api.bodies import path_id
+from gateway.web.auditing import note
 from gateway.web.console.courses import find_title, title_of
 from gateway.web.console.launch_settings import settings_shown
 from gateway.web.console.rendering import pretty
@@ -116,6 +117,7 @@ async def waive(visit: Visit) -> web.Response:
         )
     except (Invalid, Conflict) as error:
         return await shown(visit, registration, status=error.status, refused=error)
+    note(visit.request, reason=visit.form.text("reason"))
     return visit.to(f"/registrations/{registration.id}", said="waived")
 
 
@@ -143,6 +145,7 @@ async def abandon(visit: Visit) -> web.Response:
         visit.form.finish()
     told = f"administrator: {reason}" if reason else "administrator"
     found = await visit.services.sessions.abandon(identity, told)
+    note(visit.request, reason=reason)
     return visit.to(f"/sessions/{found.id}", said="abandoned")
 
 

@@ -105,7 +105,7 @@ async def record_command(log: Audit, settings: Settings) -> None:
     await log.record(
         store=store if store in settings.stores.names else settings.stores.default,
         kind=Kind.COMMAND_LINE,
-        actor=_account(),
+        actor=account(),
         action=action,
         objects={
             **{name: str(given[name]) for name in _OBJECTS if name in given},
@@ -127,7 +127,7 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value if isinstance(value, bool) else str(value)
 
 
-def _account() -> str:
+def account() -> str:
     """Whose command it is, as the machine knows them."""
     try:
         return getpass.getuser()

@@ -18,9 +18,11 @@ from gateway import __version__
 from gateway.app import open_services, serving
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import open_client, run
+from gateway.cli.recording import account
 from gateway.cli.supervisor import WORKER, supervise
 from gateway.logs import configure_logging
 from gateway.services.addresses import public_url
+from gateway.services.audit import Audit, Kind
 from gateway.services.bootstrap import FirstCredential, bootstrap
 from gateway.services.clock import utc_now
 from gateway.services.mappings import Mappings
@@ -113,6 +115,15 @@ class _First:
 
 async def _prepare(settings: Settings, services: Services) -> _First:
     credential = await bootstrap(settings, services.store.credentials, utc_now())
+    if credential.secret is not None:
+        await Audit.of(settings, services.store).record(
+            store=settings.stores.default,
+            kind=Kind.COMMAND_LINE,
+            actor=account(),
+            action="credentials.create",
+            objects={"key": credential.key},
+            detail={"scopes": ["all"], "first": True},
+        )
     link = await People.of(settings, services.store).first_link(settings.stores.default)
     return _First(credential, link)
 

@@ -67,6 +67,9 @@ def test_it_serves_drains_on_sigterm_and_keeps_everything_for_the_next_start(tmp
         assert f"Console  {gateway.url}/admin/\n  Sign in  {gateway.url}/admin/welcome/" in banner
         listed = command("credentials", "list", "--json", "--data-dir", str(gateway.data_dir))
         assert [each["key"] for each in json.loads(listed.stdout)] == [KEY]
+        [made] = call(gateway, "/api/v1/audit?action=credentials.create")["entries"]
+        assert made["objects"] == {"key": KEY}
+        assert made["detail"] == {"scopes": ["all"], "first": True}
 
         # What a command warns of never mixes with what it answers.
         exported = command(

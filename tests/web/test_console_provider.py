@@ -15,6 +15,7 @@ from gateway.settings import load
 from gateway.web.console.visits import PLAIN_COOKIE
 from tests.gateway import Gateway, Reply
 from tests.identity_server import CLIENT, SECRET, IdentityServer, SigningKey, identity_server
+from tests.web.au import api
 from tests.web.console import PASSWORD, Browser, Elements, browser, people, person, words
 
 Serve = Callable[..., AbstractAsyncContextManager[Gateway]]
@@ -91,6 +92,25 @@ async def test_somebody_new_comes_in_with_the_role_of_their_group(
         provider.claims |= {"email": "ada.lind@example.edu", "name": "Ada Changed"}
         assert (await sign_in(other, provider)).status == 303
         assert [one.login for one in await people(gateway).list()] == ["ada@example.edu"]
+
+
+async def test_the_audit_log_keeps_who_came_from_there_and_as_what(
+    serve: Serve, provider: IdentityServer
+) -> None:
+    async with serve(**settings(provider)) as gateway:
+        visitor = browser(gateway)
+        await sign_in(visitor, provider)
+        provider.claims["groups"] = ["lrs-admins"]
+        await sign_in(visitor, provider)
+        provider.claims["groups"] = []
+        await sign_in(visitor, provider)
+        reply = await api(gateway).get("/audit", {"action": "sign-in"})
+        known = {"how": "identity provider", "subject": "8f2c"}
+        assert [(e["kind"], e["actor"], e["outcome"], e["detail"]) for e in reply.json()["entries"]] == [
+            ("nobody", "ada@example.edu", "refused", known),
+            ("person", "ada@example.edu", "done", known | {"roles": ["administrator"], "new": False}),
+            ("person", "ada@example.edu", "done", known | {"roles": ["analyst"], "new": True}),
+        ]
 
 
 async def test_roles_follow_the_provider_at_each_sign_in_until_an_administrator_decides(

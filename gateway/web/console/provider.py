@@ -9,6 +9,7 @@ from gateway.keys import PEOPLE, PROVIDER
 from gateway.services.identity_provider import IdentityProvider
 from gateway.services.people import SignInRefused
 from gateway.store.connection import translating
+from gateway.web.auditing import note
 from gateway.web.console.rendering import rendered
 from gateway.web.console.sign_in import entered, note_entrance, sign_in_page
 from gateway.web.console.visits import (
@@ -58,6 +59,8 @@ async def back(request: web.Request) -> web.Response:
             except SignInRefused:
                 await note_entrance(request, "identity provider", login=who.login, subject=who.subject)
                 raise
+            # What the provider changed: it may have made the person, and says which roles they have.
+            note(request, roles=signed_in.person.roles, new=signed_in.person.signed_in is None)
             await note_entrance(request, "identity provider", person=signed_in.person, subject=who.subject)
     except GatewayError as error:
         return _refused(request, error)

@@ -21,6 +21,7 @@ from gateway.cli.mapping_paths import mapping_files, paths_argument, tests_of
 from gateway.cli.mapping_status import reload, revisions, shadow, status, store_option
 from gateway.cli.mapping_tests import run_test_files
 from gateway.cli.mapping_unmatched import unmatched_findings
+from gateway.cli.mapping_words import words
 from gateway.cli.moments import Moment
 from gateway.cli.output import as_json_option, print_json
 from gateway.resources import mappings_dir
@@ -148,5 +149,5 @@ def schema(tests: bool, as_json: bool) -> None:
     print_json(schema_of_tests() if tests else mapping_schema())
 
 
-for command in (new, run_test_files, run, explain, sign, status, reload, revisions, shadow):
+for command in (new, words, run_test_files, run, explain, sign, status, reload, revisions, shadow):
     mappings.add_command(command)

@@ -436,3 +436,21 @@ def test_new_says_what_it_cannot_begin_with(folder: Path, arguments: list[str], 
     assert result.exit_code == 2
     assert problem in result.output
     assert not (folder / "acme.yaml").exists()
+
+
+def test_words_finds_what_a_mapping_may_write() -> None:
+    found = json.loads(run("words", "progress", "--kind", "extension", "--json").output)
+    assert [one["word"] for one in found] == ["progress", "seriousgames.progress", "video.progress"]
+    assert found[0]["where"] == ["result"]
+    assert found[0]["profile"]["name"] == "cmi5 Profile"
+    for said, word in (("enrolled", "registered"), ("finished", "completed"), ("completed", "completed")):
+        line = run("words", said).output.splitlines()[1]
+        assert line.split()[:2] == [word, "verb"]
+    everything = json.loads(run("words", "--json").output)
+    assert len(everything) == len({one["iri"] for one in everything}) > 890
+
+
+def test_a_word_that_nothing_fits_is_said() -> None:
+    result = run("words", "complted")
+    assert result.exit_code == 1
+    assert "no word fits 'complted'; did you mean 'completed'?" in result.output

@@ -116,6 +116,7 @@ def build_app(settings: Settings, services: Mapping[str, Services]) -> web.Appli
     console.add_routes(app)
     ops.add_routes(app)
     app.cleanup_ctx.append(_background)
+    app.on_shutdown.append(_end_tails)
     return app
 
 
@@ -188,6 +189,12 @@ async def listen(site: web.TCPSite, port: int) -> None:
         await site.start()
     except OSError as error:
         raise CannotListen(f"cannot listen on {site.name} (port {port}): {error.strerror}") from error
+
+
+async def _end_tails(app: web.Application) -> None:
+    """Nobody waits for those who watch: they come back by themselves."""
+    for services in app[SERVICES].values():
+        services.live.closing.set()
 
 
 @contextlib.asynccontextmanager

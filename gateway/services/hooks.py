@@ -43,6 +43,7 @@ class Hooks:
         mappings: Mappings,
         key: bytes,
         fetcher: Fetcher,
+        refused: Callable[[str, str], None],
         clock: Callable[[], dt.datetime],
     ) -> None:
         hooks, own = settings.hooks, settings.privacy.key
@@ -101,6 +102,7 @@ class Hooks:
             max_queue=hooks.max_queue,
             max_queue_age=hooks.max_queue_age,
             max_body=hooks.max_body,
+            refused=refused,
             clock=clock,
         )
         self.deliveries = Deliveries(

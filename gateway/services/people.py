@@ -391,8 +391,8 @@ class People:
         await self._sign_ins.forget_attempts(f"login {_hashed(person.login)}")
         return await self._begin(person)
 
-    async def visitor(self, token: str) -> Visitor | None:
-        """Who holds the token of a session that still runs."""
+    async def visitor(self, token: str, *, active: bool = True) -> Visitor | None:
+        """Who holds the token of a session that still runs; being `active` keeps it from running out."""
         now, hashed = self._clock(), _hashed(token)
         session = await self._sign_ins.session(hashed)
         if session is None or session.expires <= now or session.seen + self._idle <= now:
@@ -400,7 +400,7 @@ class People:
         person = await self._people.get(session.person)
         if person is None or person.disabled is not None:
             return None
-        if now - session.seen > min(_SEEN_EVERY, self._idle / 4):
+        if active and now - session.seen > min(_SEEN_EVERY, self._idle / 4):
             await self._sign_ins.note_seen(hashed, now)
         return Visitor(person=person, rights=rights_of(person))
 

@@ -76,6 +76,7 @@ class Receiving:
         max_queue: int,
         max_queue_age: float,
         max_body: int,
+        refused: Callable[[str, str], None],
         clock: Callable[[], dt.datetime],
     ) -> None:
         self._deliveries = deliveries
@@ -88,6 +89,7 @@ class Receiving:
         self._storing = 0
         self._keys = keys
         self._max_body = min(max_body, LARGEST_BODY)
+        self._refused = refused
         self._clock = clock
         self._gatherer: Gatherer[_Arriving, Arrival] = Gatherer(
             self._store, max_weight=_GROUP_WEIGHT, in_flight=_GROUPS_IN_FLIGHT
@@ -143,6 +145,7 @@ class Receiving:
     def note_refused(self, adapter: str, reason: str, outcome: str = "refused") -> None:
         """Count and log a request that is turned away; the reason is for us, not for its sender."""
         self._note_unstored(adapter, outcome)
+        self._refused(adapter, reason)
         log.warning("delivery refused", adapter=adapter, reason=reason)
 
     def _note_unstored(self, adapter: str, outcome: str) -> None:

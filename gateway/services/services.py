@@ -22,6 +22,7 @@ from gateway.services.hooks import Hooks
 from gateway.services.knowledge import Knowledge
 from gateway.services.launch_links import LaunchLinks
 from gateway.services.launches import Launches
+from gateway.services.live import Live
 from gateway.services.lms import Lms
 from gateway.services.mappings import Mappings
 from gateway.services.notices import Notices
@@ -90,6 +91,7 @@ class Services:
             max_statements=settings.xapi.max_statements,
         )
         self.documents = Documents(store, clock=utc_now)
+        self.live = Live(store, clock=utc_now)
         self.hooks = Hooks(
             store,
             self.statements,
@@ -97,6 +99,7 @@ class Services:
             mappings=mappings or Mappings.of(settings),
             key=more_key,
             fetcher=fetcher or FetchesNothing(),
+            refused=self._delivery_refused,
             clock=utc_now,
         )
         self.registrations = Registrations(store, self.statements, self.courses, lms=lms, turns=turns)
@@ -132,6 +135,9 @@ class Services:
         self._idle = dt.timedelta(seconds=cmi5.idle_timeout)
         self._lifetime = dt.timedelta(seconds=cmi5.session_lifetime)
 
+    def _delivery_refused(self, adapter: str, reason: str) -> None:
+        self.live.refuse("delivery", f"adapter {adapter}", "a delivery was refused", None, reason)
+
     async def write(self) -> None:
         """What must be running for anything to be stored, until cancelled: all that a command needs."""
         async with asyncio.TaskGroup() as tasks:
@@ -153,6 +159,8 @@ class Services:
                     tasks.create_task(enduring("notices", self.notices.work))
                 tasks.create_task(enduring("observing", self.observing.run))
                 tasks.create_task(enduring("reports", self.reports.run))
+                tasks.create_task(enduring("live tail", self.live.run))
+                tasks.create_task(enduring("refusals", self.live.keep_refusals))
                 tasks.create_task(enduring("imports", self.course_imports.run))
                 tasks.create_task(enduring("unfinished imports", self._sweep_courses))
                 tasks.create_task(enduring("deleted courses", self.removals.run))

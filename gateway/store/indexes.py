@@ -161,6 +161,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         _index("by_session", "session", "time", "_id"),
         _index("expiry", "expires", expireAfterSeconds=0),
     ],
+    "refused_requests": [_index("by_time", "time"), _index("expiry", "expires", expireAfterSeconds=0)],
     "report_cells": [
         _index("by_kind", "g", "s", "c", "k", "p"),
         _index("by_source", "g", "c", "k", "p", "s"),

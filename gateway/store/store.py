@@ -21,6 +21,7 @@ from gateway.store.indexing import IndexChange, create_indexes, index_changes
 from gateway.store.knowledge import Activities, Persons
 from gateway.store.launch_links import LaunchLinks
 from gateway.store.links import Links
+from gateway.store.live import Live
 from gateway.store.mapping_status import MappingStatus
 from gateway.store.notices import Notices
 from gateway.store.numbers import Numbers
@@ -55,6 +56,7 @@ class Store:
         self._database = client[database]
         self.statements = Statements(self._database)
         self.links = Links(self._database)
+        self.live = Live(self._database)
         self.writer = Writer(self._database)
         self.attachments = Attachments(self._database)
         self.documents = Documents(self._database)

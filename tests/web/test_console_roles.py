@@ -55,7 +55,8 @@ async def test_every_route_is_open_to_those_roles_and_closed_to_all_others(gatew
                 continue
             path = path_of(route.path)
             if route.method == "GET":
-                reply = await visitor.get(path)
+                # A stream would go on for ever, unless there is something wrong with what is asked for.
+                reply = await visitor.get(path, **({"kind": "?"} if path == "/live/events" else {}))
             else:
                 reply = await visitor.post(path, {})
             told = (role, route.method, route.path, reply.status)

@@ -17,7 +17,7 @@ from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.store.connection import is_unavailable
 from gateway.web.cors import Cors
 from gateway.web.errors import error_response
-from gateway.web.xapi import au, documents, knowledge, statements
+from gateway.web.xapi import au, documents, knowledge, refusals, statements
 from gateway.web.xapi.call import GRANT, THROUGH, VERSION, Call, Lrs
 from gateway.xapi.datatypes import format_timestamp
 from gateway.xapi.versions import HEADER
@@ -89,6 +89,8 @@ def _dispatcher(lrs: Lrs, cors: Cors) -> Callable[[web.Request], Awaitable[web.S
             response = await resource(call)
         except GatewayError as error:
             await au.note(call, name, error)
+            if name == "statements" and call.method in ("PUT", "POST"):
+                refusals.note(call, error)
             raise
         if call.method == "HEAD" != request.method and isinstance(response, web.Response):
             response.body = None  # folded into a form: the server itself sees a POST

@@ -67,6 +67,7 @@ class Worker:
             mappings=self.mappings,
             key=b"k",
             fetcher=FetchesNothing(),
+            refused=lambda adapter, reason: None,
             clock=lambda: self.now,
         )
         self.work = self.hooks.work

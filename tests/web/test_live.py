@@ -163,7 +163,7 @@ async def test_filters_choose_what_is_shown(gateway: Gateway) -> None:
         {"kind": "refused"},
     ]
     for given in wishes:
-        async with watching(visitor, **given) as tail:
+        async with watching(visitor, missed=0, headers=None, **given) as tail:
             await gateway.lrs.post("/statements", body=did("bo"))
             await gateway.lrs.post("/statements", body=did("ada", "failed"))
             await gateway.lrs.post("/statements", body=[])

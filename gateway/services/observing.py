@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 _LEASE = dt.timedelta(seconds=30)
 _EVERY = 2.0  # seconds between looks where there is nothing new
-_TOGETHER = 500
+_TOGETHER = 200  # what is looked at is held in memory
 _LONGEST_VALUE = 1_000  # characters
 _LEAVE_WITHIN = 1.0  # seconds
 
@@ -73,7 +73,7 @@ class Observing:
         begin = await self._observations.claim(self._id, now, now + _LEASE)
         if begin is None:
             return False
-        rows = await self._observations.behind(begin, await self._writer.consistent_through(), _TOGETHER)
+        rows = await self._observations.behind(begin, await self._writer.settled(), _TOGETHER)
         if not rows:
             return False
         tallies = _tallied(rows)

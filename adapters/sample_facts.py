@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters import sample_words as words
+from adapters.personal import is_personal
 from adapters.sample_leaves import Leaf, leaves, objects, path
 from adapters.sample_results import results_of, time_of
 from adapters.sample_words import parts_of, snake
-from adapters.shapes import is_personal
 
 _KIND = re.compile(r"[A-Za-z][\w.:/-]{0,79}")
 

@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 RUN    ?=
 SUITE  ?=
 
-.PHONY: run demo test check fmt bench test-faults conformance clean help
+.PHONY: run demo test check fmt bench test-faults conformance pictures clean help
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ test-faults: $(VENV)/test.stamp ## kill processes and databases, slowly
 conformance: $(VENV)/test.stamp ## run an installed ADL suite: make conformance SUITE=path
 	@test -n "$(SUITE)" || { echo "usage: make conformance SUITE=path/of/lrs-conformance-test-suite"; exit 2; }
 	$(BIN)/python -m tests.conformance "$(SUITE)"
+
+pictures: $(VENV)/test.stamp $(VENV)/chromium.stamp ## take the pictures of docs/console.md anew
+	$(BIN)/python -m tests.browser.pictures
 
 clean: ## remove the environment and everything generated; data/ stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

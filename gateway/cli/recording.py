@@ -24,8 +24,6 @@ LOOKING = frozenset(
         "doctor",
         "list",
         "show",
-        "check",
-        "lint",
         "files",
         "versions",
         "replays",

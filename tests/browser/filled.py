@@ -73,6 +73,7 @@ class Filled:
 async def fill(site: Site) -> Filled:
     """Statements of a tool, deliveries of a vendor of which one fails, two courses with learners."""
     await _people(site)
+    await _sources(site)
     await _statements(site)
     lesson = await _imported(site, build_course(), ZIP)
     course = await _imported(site, _STRUCTURE.encode(), XML)
@@ -113,6 +114,19 @@ async def _people(site: Site) -> None:
     await people.create("ivo", "Ivo Brandt", [Role.INTEGRATION_ENGINEER, Role.AUDITOR], "main")
 
 
+async def _sources(site: Site) -> None:
+    """What somebody wrote down about Zoom."""
+    known = {
+        "owner": "Ivo Brandt",
+        "vendor": "Zoom Communications",
+        "purpose": "attendance in seminars",
+        "ground": "contract",
+        "dataClass": "pseudonymous",
+    }
+    reply = await site.api.put("/sources/adapter:zoom", body=known)
+    assert reply.status == 200, reply.body
+
+
 async def _statements(site: Site) -> None:
     key, secret = "moodle", "secret of Moodle"
     credential = Credential(
@@ -145,15 +159,18 @@ def _classes(now: dt.datetime) -> list[dict[str, Any]]:
     """What a class did in this month and the two before: enough people for reports to tell about them."""
     made = []
     quiz, *_ = [each for each in samples.statements(now) if each["verb"]["id"].endswith("passed")]
-    for months, number in product(range(3), range(14)):
+    for months, number in product(range(3), range(26)):
         at = now - dt.timedelta(days=30 * months, hours=number)
-        verb = words.PASSED if number < 12 - months else words.FAILED
+        verb = words.PASSED if number < 15 - months else words.FAILED
         made.append(
             quiz
             | {
                 "actor": _learner(f"student-{number}", f"Student {number + 1}"),
                 "verb": {"id": verb, "display": {"en": words.word(verb)}},
-                "result": {"success": verb == words.PASSED, "score": {"scaled": round(0.4 + number / 25, 2)}},
+                "result": {
+                    "success": verb == words.PASSED,
+                    "score": {"scaled": round(0.95 - number / 40, 2)},
+                },
                 "timestamp": at.isoformat(timespec="milliseconds"),
             }
         )

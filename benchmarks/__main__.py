@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cmi5, contests, filling, inprocess, report, servers, webhooks
+from benchmarks import cmi5, console, contests, filling, inprocess, report, servers, webhooks
 from benchmarks.contests import Contest
 from benchmarks.load import LoadError
 from benchmarks.runs import Effort, Outcome, Peer, compete, fill_peer, measure_peer
@@ -25,13 +25,14 @@ _WRITTEN, _READ, _HOOKED = "benchmark_written", "benchmark_read", "benchmark_hoo
 _RULES = "rules"
 _WEBHOOKS = "webhooks"
 _CMI5 = "cmi5"
+_CONSOLE = "console"
 _RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
     """Parse the command line, run, print; exit status 1 if a bar is missed or a server misbehaves."""
     parts = [contest.name for contest in [*contests.writes(), *contests.reads(1000)]]
-    names = [_RULES, _WEBHOOKS, _CMI5, *parts]
+    names = [_RULES, _WEBHOOKS, _CMI5, _CONSOLE, *parts]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=names, help="run this part (may be repeated)")
     parser.add_argument("--quick", action="store_true", help="short rounds on 20 000 statements")
@@ -113,6 +114,11 @@ async def _measure(
                 figures["cmi5"] = await cmi5.measure(directory, mongo, quick=quick)
                 report.show_cmi5(figures["cmi5"])
                 figures["memory"]["courses"] = figures["cmi5"]["memory"]
+            if _CONSOLE in only:
+                figures["console"] = await console.measure(directory, mongo, statements, quick=quick)
+                report.show_console(figures["console"])
+                figures["memory"]["counting"] = figures["console"]["memory"]
+                await filling.drop(mongo.uri, console.DATABASE)
     for peer in peers:
         await _peer(peer, writes, reads, statements, effort, figures)
     report.show_memory(figures)

@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 MAX_MICROSECONDS = 40.0  # to check and prepare a typical statement
 MAX_CLASS_SECONDS = 60.0  # from the click of 500 learners to the last one's initialized
+MAX_PAGE = 300.0  # milliseconds that 95 of 100 visits of a page of the console take at most
 MAX_MEMORY = 150.0  # MiB resident in a worker under load
 
 Figures = Mapping[str, Any]
@@ -40,6 +41,9 @@ def marks(figures: Figures) -> Iterator[Mark]:
             f"{seconds:.0f} s (at most {MAX_CLASS_SECONDS:.0f})",
             MAX_CLASS_SECONDS / seconds,
         )
+    if console := figures.get("console"):
+        slowest = max(page["p95"] for page in console["pages"].values())
+        yield "slowest page, p95", f"{slowest:.0f} ms (at most {MAX_PAGE:.0f})", MAX_PAGE / slowest
     for phase, memory in figures["memory"].items():
         if memory is not None:
             reached = f"{memory:.0f} MiB (at most {MAX_MEMORY:.0f})"
@@ -109,6 +113,16 @@ def show_cmi5(lms: Figures) -> None:
         f"a class of {lms['learners']} from the click to initialized: {whole['seconds']:.1f} s for all, "
         f"{whole['median']:.1f} s for one, at worst {whole['worst']:.1f} s"
     )
+
+
+def show_console(console: Figures) -> None:
+    """How long each page of the console takes."""
+    print(
+        f"\nconsole on {console['statements']} statements, counted for reports in {console['counted']:.0f} s"
+    )
+    for name, page in sorted(console["pages"].items(), key=lambda item: -item[1]["p95"]):
+        mark = "" if page["p95"] <= MAX_PAGE else f"  MISSED (bar {MAX_PAGE:.0f})"
+        print(f"  {name:40} p50 {page['median']:7.1f}  p95 {page['p95']:7.1f} ms{mark}")
 
 
 def show_peer(peer: Figures) -> None:

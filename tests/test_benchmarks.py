@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession, CookieJar, web
 from pymongo.asynchronous.database import AsyncDatabase
 
-from benchmarks import cmi5, contests, documents, report, servers
+from benchmarks import cmi5, console, contests, documents, report, servers
 from benchmarks.ceilings import Ceilings
 from benchmarks.documents import entry
 from benchmarks.filling import fill
@@ -21,8 +21,10 @@ from benchmarks.load import Job, LoadError, Result, parse_answer, run
 from benchmarks.runs import Peer
 from benchmarks.samples import Population, stored_id
 from benchmarks.work import Work, source
+from gateway.services.people import People
 from gateway.store.connection import Client, Document
 from gateway.store.indexing import create_indexes
+from gateway.web.console import ROUTES
 from gateway.xapi import validation
 from gateway.xapi.queries import StatementsQuery
 from gateway.xapi.versions import Version
@@ -265,3 +267,21 @@ async def test_the_lms_is_measured_at_what_learners_and_portals_really_do(
         assert whole["seconds"] >= whole["worst"] > 0 < figures["satisfy_large"]
         sessions = (await lms.api("GET", "/sessions?open=true"))["sessions"]
         assert [each["state"] for each in sessions] == ["active"] * 4
+
+
+async def test_every_page_of_the_console_is_measured(gateway: Gateway) -> None:
+    listed = console.pages(Population.of(1000))
+    link = await People.of(gateway.settings, gateway.store).first_link("main")
+    assert link is not None
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
+        await console.enter(session, f"{gateway.url}/admin", link)
+        times = await console.visit(session, f"{gateway.url}/admin", listed, 2)
+    assert [*times] == [name for name, _ in listed]
+    assert all(len(taken) == 2 for taken in times.values())
+    lists = {
+        route.path
+        for route in ROUTES
+        if route.method == "GET" and "{" not in route.path
+        if not route.path.endswith((".csv", ".ndjson", "/events"))
+    }
+    assert lists <= {path.partition("?")[0] for _, path in listed}

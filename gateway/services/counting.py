@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from gateway.store.reports import CellKey, Change
@@ -111,15 +111,21 @@ def kinds_of(row: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
             yield f"{SCORE}{min(max(int(scaled * BINS), 0), BINS - 1)}", 0
 
 
-def keys_of(row: Mapping[str, Any], zone: ZoneInfo, known: Mapping[str, str]) -> list[tuple[CellKey, int]]:
-    """Each cell that a statement counts in, with what it adds to the sum."""
-    day, source, course = day_of(row, zone), source_of(row), course_of(row, known)
-    found: list[tuple[CellKey, int]] = []
-    for kind, total in kinds_of(row):
-        period = day if kind == DAY else day[:7]
-        for of_source in (None, source):
-            found += [(CellKey(period, of_source, of_course, kind), total) for of_course in (None, course)]
-    return found
+class Place(NamedTuple):
+    """Where a statement counts; many share one, so cells are found once for all of them."""
+
+    day: str
+    source: str
+    course: str
+    kinds: tuple[str, ...]
+
+    def cells(self) -> Iterator[CellKey]:
+        """Each cell that it counts in."""
+        for kind in self.kinds:
+            period = self.day if kind == DAY else self.day[:7]
+            for source in (None, self.source):
+                yield CellKey(period, source, None, kind)
+                yield CellKey(period, source, self.course, kind)
 
 
 class Tally:
@@ -127,34 +133,49 @@ class Tally:
 
     def __init__(self, zone: ZoneInfo, known: Mapping[str, str], hashed: Callable[[str], int]) -> None:
         self._zone, self._known, self._hashed = zone, known, hashed
-        self._learners: dict[CellKey, set[int]] = {}
-        self.changes: dict[CellKey, Change] = {}
+        self._learners: dict[Place, set[int]] = {}
+        self._changes: dict[Place, Change] = {}
 
     def count(self, row: Mapping[str, Any], *, voided: bool) -> None:
         """A statement; its learners count whether it is voided or not."""
-        learners = [self._hashed(one) for one in learners_of(row)]
-        for key, total in keys_of(row, self._zone, self._known):
-            self._learners.setdefault(key, set()).update(learners)
-            change = self._change(key)
-            if voided:
-                change.voided += 1
-            else:
-                change.standing += 1
-                change.total += total
+        place, total = self._place(row)
+        learners = self._learners.setdefault(place, set())
+        learners.update(self._hashed(one) for one in learners_of(row))
+        change = self._change(place)
+        if voided:
+            change.voided += 1
+        else:
+            change.standing += 1
+            change.total += total
 
     def void(self, row: Mapping[str, Any]) -> None:
         """A statement that was counted as standing is voided."""
-        for key, total in keys_of(row, self._zone, self._known):
-            change = self._change(key)
-            change.standing -= 1
-            change.voided += 1
-            change.total -= total
+        place, total = self._place(row)
+        change = self._change(place)
+        change.standing -= 1
+        change.voided += 1
+        change.total -= total
 
     def finished(self) -> dict[CellKey, Change]:
         """All changes."""
-        for key, learners in self._learners.items():
-            self.changes[key].learners = frozenset(learners)
-        return self.changes
+        cells: dict[CellKey, Change] = {}
+        learners: dict[CellKey, set[int]] = {}
+        for place, change in self._changes.items():
+            for key in place.cells():
+                cell = cells.setdefault(key, Change())
+                cell.standing += change.standing
+                cell.voided += change.voided
+                cell.total += change.total if key.kind == SCORED else 0
+                learners.setdefault(key, set()).update(self._learners.get(place, ()))
+        for key, who in learners.items():
+            cells[key].learners = frozenset(who)
+        return cells
 
-    def _change(self, key: CellKey) -> Change:
-        return self.changes.setdefault(key, Change())
+    def _place(self, row: Mapping[str, Any]) -> tuple[Place, int]:
+        kinds = tuple(kinds_of(row))
+        total = sum(total for _, total in kinds)
+        course = course_of(row, self._known)
+        return Place(day_of(row, self._zone), source_of(row), course, tuple(kind for kind, _ in kinds)), total
+
+    def _change(self, place: Place) -> Change:
+        return self._changes.setdefault(place, Change())

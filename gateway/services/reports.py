@@ -113,24 +113,26 @@ class Reports:
         targets = {row["ref"] for row in voiding}
         voided_at = await self._reports.voidings([*{*here, *targets}])
         before = await self._reports.rows([one for one in targets if one not in here])
-        tally = Tally(
-            self.zone,
-            await self._courses([*rows, *before.values()]),
-            lambda agent: learners.hashed(agent, self._key),
-        )
-        for row in rows:
-            place = (row["stored"], row["_id"])
-            first = voided_at.get(row["_id"], (None,))[0]
-            tally.count(row, voided=not row.get("voids") and first is not None and first < place)
-        for row in voiding:
-            place = (row["stored"], row["_id"])
-            target = here.get(row["ref"]) or before.get(row["ref"])
-            # The first one to void a statement that was there before it; of all others nothing changes.
-            if target is None or target.get("voids") or voided_at[row["ref"]][0] != place:
-                continue
-            if (target["stored"], target["_id"]) < place:
-                tally.void(target)
-        return tally.finished()
+        known = await self._courses([*rows, *before.values()])
+
+        def tallied() -> Mapping[CellKey, Change]:
+            tally = Tally(self.zone, known, lambda agent: learners.hashed(agent, self._key))
+            for row in rows:
+                place = (row["stored"], row["_id"])
+                first = voided_at.get(row["_id"], (None,))[0]
+                tally.count(row, voided=not row.get("voids") and first is not None and first < place)
+            for row in voiding:
+                place = (row["stored"], row["_id"])
+                target = here.get(row["ref"]) or before.get(row["ref"])
+                # The first one to void a statement that was there before it; of all others nothing changes.
+                if target is None or target.get("voids") or voided_at[row["ref"]][0] != place:
+                    continue
+                if (target["stored"], target["_id"]) < place:
+                    tally.void(target)
+            return tally.finished()
+
+        # Beside the event loop, so that nobody's request waits for a tenth of a second of counting.
+        return await asyncio.to_thread(tallied)
 
     async def _courses(self, rows: Sequence[Row]) -> dict[str, str]:
         wanted = {one for row in rows if (one := registration_of(row)) is not None}

@@ -9,6 +9,7 @@ between, each statement counts once.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -239,24 +240,7 @@ class Reports:
                 raise Contended
             known = self._cells.find({"_id": {"$in": list(ids)}}, {"learners": 1}, session=transaction)
             learners = {row["_id"]: row["learners"] async for row in known}
-            updates = []
-            for cell, key in ids.items():
-                change, before = changes[key], learners.get(cell)
-                update: dict[str, Any] = {
-                    "$inc": {"n": change.standing, "v": change.voided, "sum": change.total}
-                }
-                after = merge(before or b"", change.learners)
-                if after != before:
-                    update["$set"] = {"learners": after}
-                if before is None:
-                    update["$setOnInsert"] = {
-                        "g": place.generation,
-                        "p": key.period,
-                        "s": key.source,
-                        "c": key.course,
-                        "k": key.kind,
-                    }
-                updates.append(UpdateOne({"_id": cell}, update, upsert=before is None))
+            updates = await asyncio.to_thread(_updates, place.generation, ids, changes, learners, merge)
             if updates:
                 await self._cells.bulk_write(updates, ordered=False, session=transaction)
 
@@ -335,6 +319,33 @@ class Reports:
 
         first, last = await end(1), await end(-1)
         return (first, last) if first and last else None
+
+
+def _updates(
+    generation: int,
+    ids: Mapping[bytes, CellKey],
+    changes: Mapping[CellKey, Change],
+    learners: Mapping[bytes, bytes],
+    merge: Callable[[bytes, Iterable[int]], bytes],
+) -> list[UpdateOne]:
+    """The changes of cells, some of which are there with these learners."""
+    updates: list[UpdateOne] = []
+    for cell, key in ids.items():
+        change, before = changes[key], learners.get(cell)
+        update: dict[str, Any] = {"$inc": {"n": change.standing, "v": change.voided, "sum": change.total}}
+        after = merge(before or b"", change.learners)
+        if after != before:
+            update["$set"] = {"learners": after}
+        if before is None:
+            update["$setOnInsert"] = {
+                "g": generation,
+                "p": key.period,
+                "s": key.source,
+                "c": key.course,
+                "k": key.kind,
+            }
+        updates.append(UpdateOne({"_id": cell}, update, upsert=before is None))
+    return updates
 
 
 def _kinds(kinds: Sequence[str] | str) -> Any:

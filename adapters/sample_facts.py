@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters import sample_words as words
+from adapters.personal import is_personal
 from adapters.sample_leaves import Leaf, leaves, objects, path
 from adapters.sample_results import results_of, time_of
 from adapters.sample_words import parts_of, snake
-from adapters.shapes import is_personal
 
 _KIND = re.compile(r"[A-Za-z][\w.:/-]{0,79}")
 
@@ -72,12 +72,13 @@ def facts_of(event: dict[str, Any], root: str) -> Facts:
     kinds = _kinds(found)
     emails, people, person = _people(event, found)
     thing, within = _things(event, root, [value for _, value in kinds], person)
-    time, zoneless = time_of(found, root)
+    verb = words.verb_of(".".join(value for _, value in kinds))
+    time, zoneless = time_of(found, root, verb[0] if verb is not None else None)
     known = {leaf.keys for leaf in emails}
     private = tuple(
         path(root, leaf.keys)
         for leaf in found
-        if leaf.keys in known or is_personal(leaf.keys[-1]) or _is_name(leaf, person)
+        if leaf.keys in known or is_personal(leaf.keys[-1]) or leaf.has("private") or _is_name(leaf, person)
         if all(re.fullmatch(r"\w+", key) for key in leaf.keys)
     )
     return Facts(
@@ -213,9 +214,8 @@ def _things(
 
 def _thing(inner: dict[str, Any], root: str, keys: tuple[str, ...], noun: str | None) -> Thing | None:
     by = {snake(key): key for key in inner if isinstance(inner[key], (str, int)) and inner[key] != ""}
-    id_key = next(
-        (by[name] for name in ("id", f"{noun}_id", "uuid", "guid", "slug", "key", "code") if name in by), None
-    )
+    ids = (f"{noun}_id", *words.listed("thing_ids"))
+    id_key = next((by[name] for name in ids if name in by), None)
     name_key = next(
         (by[name] for name in (*words.listed("names"), f"{noun}_title", f"{noun}_name") if name in by), None
     )
@@ -230,7 +230,8 @@ def _flat(inner: dict[str, Any], root: str, keys: tuple[str, ...]) -> Iterator[t
     """Things that are spread over keys such as `course_id` and `course_title`."""
     by = {snake(key): key for key in inner if isinstance(inner[key], (str, int))}
     for noun in words.NOUNS:
-        if f"{noun}_id" in by and (not keys or words.noun_of(parts_of(keys[-1])) != noun):
+        id_key = by.get(f"{noun}_id", by.get(f"{noun}_code"))
+        if id_key is not None and (not keys or words.noun_of(parts_of(keys[-1])) != noun):
             name = next((by[f"{noun}_{one}"] for one in words.listed("names") if f"{noun}_{one}" in by), None)
             shown = path(root, (*keys, name)) if name is not None else None
-            yield noun, Thing(noun, path(root, (*keys, by[f"{noun}_id"])), shown, is_iri=False)
+            yield noun, Thing(noun, path(root, (*keys, id_key)), shown, is_iri=False)

@@ -13,16 +13,21 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d
 _SECONDS, _MILLIS = (10**9, 5 * 10**9), (10**12, 5 * 10**12)
 
 
-def time_of(found: list[Leaf], root: str) -> tuple[str | None, bool]:
-    """The expression for when it happened, and whether its text lacks a zone."""
+def time_of(found: list[Leaf], root: str, verb: str | None) -> tuple[str | None, bool]:
+    """The expression for when it happened, and whether its text lacks a zone.
+
+    The time of what the event says comes first: `completed_at` for `completed`.
+    """
     fitting: list[tuple[int, int, str, bool]] = []
     for leaf in found:
         if not leaf.has("times") or leaf.parts & {"birth", "updated"}:
             continue
         read = _read_time(leaf.value, path(root, leaf.keys))
         if read is not None:
-            told = any(verb_of(part) is not None for part in leaf.parts - {"created"})
-            rank = 2 if leaf.has("other_times") else 0 if told else 1
+            parts = leaf.parts - {*listed("records"), *listed("other_times")}
+            told = [said for part in parts if (said := verb_of(part)) is not None]
+            same = any(word == verb for word, _ in told)
+            rank = 0 if same else 3 if leaf.has("other_times") else 2 if told else 1
             fitting.append((rank, len(leaf.keys), *read))
     if not fitting:
         return None, False

@@ -46,10 +46,14 @@ def kebab(text: str) -> str:
 
 
 def verb_of(kind: str) -> tuple[str, str] | None:
-    """The verb that a kind of event such as `quiz.finished` stands for, and the part that said so."""
+    """The verb that a kind of event such as `quiz.finished` stands for, and the part that said so.
+
+    Of `enrollment.created` that is the enrolment: `created` counts where nothing else says what happened.
+    """
     usual: dict[str, str] = choices()["usual"]["verbs"]
     parts = parts_of(kind)
-    for part in [*reversed(parts), "".join(parts[-2:])]:
+    tried = [*reversed(parts), "".join(parts[-2:])]
+    for part in sorted(tried, key=lambda one: one in listed("records")):
         for word in (_SAID.get(part), usual.get(part), part, f"{part}ed", f"{part}d"):
             if word is not None and word in SHIPPED.verbs and part not in NOUNS:
                 return word, part

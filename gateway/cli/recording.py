@@ -24,6 +24,8 @@ LOOKING = frozenset(
         "doctor",
         "list",
         "show",
+        "check",
+        "lint",
         "files",
         "versions",
         "replays",

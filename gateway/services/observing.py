@@ -18,18 +18,19 @@ import structlog
 
 from adapters.statements import SOURCE_EXTENSION
 from gateway.errors import GatewayError, Unavailable
-from gateway.services.sources import Sources
+from gateway.services.revisions import Revisions
+from gateway.services.sources import Sources, told
 from gateway.store.connection import translating
 from gateway.store.observations import FURTHER, MOST_VALUES, Observations, Place, Row, Seen, Tally
 from gateway.store.transactions import Contended
 from gateway.store.writers import Writer
-from gateway.xapi.contents import contents
+from gateway.xapi.contents import KINDS, contents
 
 log = structlog.get_logger(__name__)
 
 _LEASE = dt.timedelta(seconds=30)
 _EVERY = 2.0  # seconds between looks where there is nothing new
-_TOGETHER = 500
+_TOGETHER = 200  # what is looked at is held in memory
 _LONGEST_VALUE = 1_000  # characters
 _LEAVE_WITHIN = 1.0  # seconds
 
@@ -42,12 +43,14 @@ class Observing:
         observations: Observations,
         writer: Writer,
         sources: Sources,
+        revisions: Revisions,
         *,
         clock: Callable[[], dt.datetime],
     ) -> None:
         self._observations = observations
         self._writer = writer
         self._sources = sources
+        self._revisions = revisions
         self._clock = clock
         self._id = uuid4()
 
@@ -70,12 +73,14 @@ class Observing:
         begin = await self._observations.claim(self._id, now, now + _LEASE)
         if begin is None:
             return False
-        rows = await self._observations.behind(begin, await self._writer.consistent_through(), _TOGETHER)
+        rows = await self._observations.behind(begin, await self._writer.settled(), _TOGETHER)
         if not rows:
             return False
         tallies = _tallied(rows)
         known = await self._observations.known(list(tallies))
         tallies, new = await self._bounded(tallies, known)
+        for seen in new:
+            tallies[seen].told = await self._is_told(seen, tallies[seen].revision)
         try:
             await self._observations.add(tallies, begin, Place(rows[-1].stored, rows[-1].id), self._id)
         except Contended:
@@ -103,6 +108,16 @@ class Observing:
             _merge(kept, seen, tally)
         return kept, new
 
+    async def _is_told(self, seen: Seen, revision: str | None) -> bool:
+        """Whether the mapping that made a statement says that it makes such."""
+        if revision is None:
+            return False
+        try:
+            mapping = await self._revisions.compiled(revision)
+        except GatewayError:  # it is not kept, or cannot be read any more
+            return False
+        return any(seen.kind == kind and seen.value in told(mapping).of(kind) for kind in KINDS)
+
     async def _flag(self, new: Sequence[Seen]) -> None:
         """Say once of each new value that nobody declared it."""
         for source in dict.fromkeys(seen.source for seen in new):
@@ -125,7 +140,14 @@ def _tallied(rows: Sequence[Row]) -> dict[Seen, Tally]:
             if source.startswith("adapter:") and value == SOURCE_EXTENSION:
                 continue  # the gateway's own
             seen = Seen(source, kind, value[:_LONGEST_VALUE] or FURTHER)
-            _merge(found, seen, Tally(count=1, first=row.stored, last=row.stored, example=row.id))
+            tally = Tally(
+                count=1,
+                first=row.stored,
+                last=row.stored,
+                example=row.id,
+                revision=row.source.get("revision"),
+            )
+            _merge(found, seen, tally)
     return found
 
 

@@ -97,7 +97,7 @@ class Reports:
 
     async def step(self, place: Counted, *, limit: int = BATCH) -> int:
         """Count the statements behind a place, at most `limit`; how many there were."""
-        through = await self._store.writer.consistent_through()
+        through = await self._store.writer.settled()
         rows = await self._reports.following(place, through, limit)
         if not rows:
             return 0

@@ -131,7 +131,9 @@ class Services:
         self.reports = Reports(store, settings.reports, key=more_key)
         self.removals = Removals(store, self.courses, self.registrations, self.sessions, lms=lms)
         self.sources = Sources.of(store, self.hooks.mappings, settings, clock=utc_now)
-        self.observing = Observing(store.observations, store.writer, self.sources, clock=utc_now)
+        self.observing = Observing(
+            store.observations, store.writer, self.sources, self.hooks.revisions, clock=utc_now
+        )
         self._idle = dt.timedelta(seconds=cmi5.idle_timeout)
         self._lifetime = dt.timedelta(seconds=cmi5.session_lifetime)
 

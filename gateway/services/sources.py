@@ -95,7 +95,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A source with what it was seen to send; `undeclared` is the part that nobody declared."""
+    """A source with what it was seen to send; `undeclared` is the part that nobody declared, and that was not
+    made by an earlier revision of the mapping, as that one said.
+    """
 
     source: Source
     observed: tuple[Observation, ...]
@@ -105,7 +107,7 @@ class Standing:
         found = []
         for one in self.observed:
             expected = self.source.expected(_kind(one.seen.kind))
-            if expected is not None and one.seen.value not in expected:
+            if expected is not None and one.seen.value not in expected and not one.told:
                 found.append(one)
         return tuple(found)
 

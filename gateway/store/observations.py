@@ -45,12 +45,16 @@ class Seen(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """How often, from when to when (µs), and a statement that holds it."""
+    """How often, from when to when (µs), and a statement that holds it; `revision` is that of the mapping
+    that made it, and `told` whether that mapping says that it makes such.
+    """
 
     count: int
     first: int
     last: int
     example: UUID
+    revision: str | None = None
+    told: bool = False
 
 
 class Place(NamedTuple):
@@ -71,7 +75,10 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One value and how it was seen; `stopped` is when somebody decided that it should not come any more."""
+    """One value and how it was seen; `stopped` is when somebody decided that it should not come any more.
+
+    `told` is whether the mapping that made it first said so, whatever it says by now.
+    """
 
     seen: Seen
     count: int
@@ -80,6 +87,7 @@ class Observation:
     example: UUID
     stopped: dt.datetime | None = None
     by: str | None = None
+    told: bool = False
 
 
 class Observations:
@@ -149,7 +157,12 @@ class Observations:
                     "$inc": {"count": tally.count},
                     "$min": {"first": _moment(tally.first)},
                     "$max": {"last": _moment(tally.last)},
-                    "$setOnInsert": {"example": tally.example, "stopped": None, "by": None},
+                    "$setOnInsert": {
+                        "example": tally.example,
+                        "told": tally.told,
+                        "stopped": None,
+                        "by": None,
+                    },
                 },
                 upsert=True,
             )
@@ -200,4 +213,5 @@ def _observation(row: Mapping[str, Any]) -> Observation:
         example=row["example"],
         stopped=row["stopped"],
         by=row["by"],
+        told=row.get("told", False),
     )

@@ -184,6 +184,13 @@ class Writer:
                     await self._measure()
         return self._through
 
+    async def settled(self) -> int:
+        """The same for background work: a reading apart, so that nobody who asks right after storing
+        something is given one from before.
+        """
+        now, floors = await self._read()
+        return max(self._through, min([now, *floors.values()]))
+
     async def promised(self) -> int:
         """The same, up to `PROMISED_FOR` seconds old, which makes it no less true: hardly ever a query."""
         known = self._through and self._is_read_within(PROMISED_FOR)

@@ -36,6 +36,8 @@ LOOKS = frozenset(
 # Routes that show records of learners.
 PERSONAL = frozenset(
     {
+        "/live",
+        "/live/events",
         "/statements",
         "/statements/{statement}",
         "/deliveries/{delivery}",

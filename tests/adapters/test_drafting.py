@@ -109,6 +109,31 @@ def test_what_happened_beside_what_it_happened_to_is_matched_together() -> None:
     assert "match: { body.resource: enrollment, body.action: created }" in mapping
 
 
+def test_the_time_and_the_verb_are_those_of_what_happened() -> None:
+    payload = {
+        "type": "Enrollment.completed",
+        "hook_event_id": 9,
+        "id": 2,
+        "created": "2026-03-02T09:00:00Z",
+        "object": {
+            "enrolled_at": "2026-01-02T09:00:00Z",
+            "completed_at": "2026-03-02T08:59:58Z",
+            "user": {"id": 5, "last_sign_in_ip": "192.0.2.1"},
+            "course": {"code": "C-1", "name": "Sketching"},
+        },
+    }
+    mapping, found, problems = drafted(payload, {**payload, "type": "Enrollment.created"})
+    assert found == []
+    assert set(problems) == {()}
+    assert "event_id: ${ body.hook_event_id }" in mapping
+    assert "courses/${ body.object.course.code }" in mapping
+    assert "- body.object.user.last_sign_in_ip" in mapping
+    completed, created = mapping.split("- name: enrollment-created")
+    assert "timestamp: ${ body.object.completed_at }" in completed
+    assert 'verb: registered  # guessed of "enrollment"' in created
+    assert "timestamp: ${ body.object.enrolled_at }" in created
+
+
 def test_nothing_is_made_up_where_a_sample_says_nothing() -> None:
     mapping, found, problems = drafted({"a": 1, "b": {"c": True}})
     assert problems == []

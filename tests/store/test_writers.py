@@ -13,7 +13,7 @@ from gateway.services.working import enduring
 from gateway.store import writers
 from gateway.store.store import Store
 from gateway.store.writers import Writer
-from tests.waiting import beside
+from tests.waiting import beside, until
 
 Database = AsyncDatabase[dict[str, Any]]
 
@@ -232,3 +232,21 @@ async def test_recovery_reports_how_many_writers_died(store: Store, database: Da
     await stop_renewing(database)
     assert await store.recover() == 3
     assert await store.recover() == 0
+
+
+async def test_background_work_gets_in_nobodys_way_who_asks_for_what_was_stored_just_now(
+    pair: tuple[Writer, Writer],
+) -> None:
+    one, other = pair
+    token, first = await one.begin(1)
+    assert await one.settled() < first
+    assert await other.settled() < first
+    one.end(token)
+    # Asked at once: the readings of before are not used again.
+    assert await one.consistent_through() >= first
+
+    async def caught_up() -> bool:
+        return await other.settled() >= first
+
+    async with kept(one):
+        await until(caught_up)

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from html import unescape
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
+from typing import Any
 from urllib.parse import urlencode
 
+from pymongo.asynchronous.collection import AsyncCollection
+
 from gateway.services.people import People, Role
+from gateway.web.auditing import LOOKS
 from tests.gateway import Gateway, Http, Reply
 
 PASSWORD = "a bicycle made of cheese"
@@ -21,10 +25,13 @@ Fields = Mapping[str, str | Sequence[str]]
 
 @dataclass(kw_only=True)
 class Browser:
-    """Keeps cookies and the token of the last form, and sends its Origin, as browsers do."""
+    """Keeps cookies and the token of the last form, and sends its Origin, as browsers do. Each form that is
+    taken has to leave one entry in the audit log.
+    """
 
     http: Http
     origin: str
+    audit: AsyncCollection[dict[str, Any]]
     cookies: dict[str, str] = field(default_factory=dict)
     csrf: str = ""
 
@@ -40,6 +47,7 @@ class Browser:
             pairs += [(name, value)] if isinstance(value, str) else [(name, one) for one in value]
         headers = self._headers() | {"Content-Type": FORM, "Origin": self.origin if origin == "" else origin}
         reply = await self.http.post(path, data=urlencode(pairs).encode(), headers=headers)
+        await self._demand_entry(path, fields or {}, reply)
         return self._kept(reply)
 
     async def upload(
@@ -60,7 +68,18 @@ class Browser:
             "Content-Type": "multipart/form-data; boundary=edge",
             "Origin": self.origin,
         }
-        return self._kept(await self.http.post(path, data=b"".join(parts), headers=headers))
+        reply = await self.http.post(path, data=b"".join(parts), headers=headers)
+        await self._demand_entry(path, fields, reply)
+        return self._kept(reply)
+
+    async def _demand_entry(self, path: str, fields: Fields, reply: Reply) -> None:
+        if reply.status >= 400:
+            return
+        looks = "dryRun" in fields or any(
+            re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route), path) for route in LOOKS
+        )
+        of_it = {"request": reply.headers["X-Request-ID"], "action": {"$not": re.compile(r"\.read$")}}
+        assert await self.audit.count_documents(of_it) == (0 if looks else 1), path
 
     async def follow(self, reply: Reply) -> Reply:
         """The page that an answer leads to."""
@@ -90,7 +109,8 @@ class Browser:
 def browser(gateway: Gateway) -> Browser:
     """Somebody who has not signed in."""
     base = f"{gateway.settings.server.base_path}/admin"
-    return Browser(http=gateway.http(base), origin=gateway.url)
+    audit = gateway.store.client[gateway.store.name]["audit"]
+    return Browser(http=gateway.http(base), origin=gateway.url, audit=audit)
 
 
 def people(gateway: Gateway) -> People:

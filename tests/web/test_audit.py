@@ -201,11 +201,12 @@ async def test_looking_at_records_of_learners_is_noted_if_the_setting_says_so(
 ) -> None:
     async with serve(audit__reads=reads) as gateway:
         boss = await person(gateway)
-        for path in ("/statements", "/courses", f"/statements/{uuid4()}", "/"):
+        for path in ("/statements", "/courses", f"/statements/{uuid4()}", "/", "/live"):
             await boss.get(path)
         await api(gateway).get("/registrations")
         found = [(e["actor"], e["action"]) for e in await entries(gateway) if e["action"].endswith(".read")]
-        assert found == ([("tests", "registrations.read"), ("ada", "statements.read")] if reads else [])
+        noted = [("tests", "registrations.read"), ("ada", "live.read"), ("ada", "statements.read")]
+        assert found == (noted if reads else [])
 
 
 async def test_entries_go_when_they_are_old_enough_and_never_otherwise(serve: Serve) -> None:

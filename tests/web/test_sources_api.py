@@ -11,7 +11,7 @@ from gateway.services.clock import utc_now
 from gateway.store.credentials import Credential
 from tests.gateway import KEY, Gateway, Http, basic
 from tests.services.test_observing import observed, send, statement
-from tests.vendors import acme_item, all_mapped, mappings_folder, post_acme, vendor_secrets
+from tests.vendors import ACME, acme_item, all_mapped, mappings_folder, post_acme, vendor_secrets
 
 __all__ = ["mappings_folder", "vendor_secrets"]
 
@@ -143,6 +143,24 @@ async def test_a_mapping_says_itself_what_it_makes(
             ("verbs", False),
             ("types", False),
         }
+        assert shown["undeclared"] == 0
+
+
+async def test_what_an_earlier_mapping_made_is_not_undeclared_because_it_changed(
+    serve: Serve, mappings_folder: Callable[..., Path]
+) -> None:
+    folder = mappings_folder()
+    async with serve(hooks__mappings=str(folder)) as gateway:
+        await post_acme(gateway.http(), acme_item("1"))
+        await all_mapped(gateway.store)
+    (folder / "acme.yaml").write_text(ACME.replace("verb: completed", "verb: passed"))
+    async with serve(hooks__mappings=str(folder)) as gateway:
+        await observed(gateway, "adapter:acme")
+        shown = (await api(gateway).get("/sources/adapter:acme")).json()
+        assert shown["expected"]["verbs"] == ["http://adlnet.gov/expapi/verbs/passed"]
+        assert ("http://adlnet.gov/expapi/verbs/completed", False) in [
+            (one["value"], one["undeclared"]) for one in shown["observed"]
+        ]
         assert shown["undeclared"] == 0
 
 

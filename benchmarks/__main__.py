@@ -117,7 +117,6 @@ async def _measure(
             if _CONSOLE in only:
                 figures["console"] = await console.measure(directory, mongo, statements, quick=quick)
                 report.show_console(figures["console"])
-                figures["memory"]["counting"] = figures["console"]["memory"]
                 await filling.drop(mongo.uri, console.DATABASE)
     for peer in peers:
         await _peer(peer, writes, reads, statements, effort, figures)

@@ -33,6 +33,7 @@ from gateway.store.store import Store
 log = structlog.get_logger(__name__)
 
 BATCH = 1000
+_BATCH_BY_HAND = 5000  # fewer changes of the same cells; more memory than a worker should take
 _EVERY = 2.0  # seconds between looks for new statements
 _LEASE = dt.timedelta(seconds=30)
 _SAMPLE = 20_000
@@ -151,7 +152,7 @@ class Reports:
         while True:
             place = await self._begun()
             tell(min(place.number, all_of_them), all_of_them)
-            if place.generation != generation or not await self.step(place):
+            if place.generation != generation or not await self.step(place, limit=_BATCH_BY_HAND):
                 break
         while await self._reports.forget_former(generation):
             pass

@@ -1,9 +1,10 @@
 """Counts for reports, kept while statements come in: behind the writers, never in their way.
 
 One worker of a store at a time follows the statements in stored order, up to Consistent-Through, and adds
-what they count for to the cells. It pauses as long as it worked, so that counting millions that were there
-before leaves the database to those who store and read. What is counted is decided by the stored order alone,
-so a count begun anew (`rebuild`) ends with the same cells, whatever was killed, replayed or voided meanwhile.
+what they count for to the cells. It pauses as long as it worked, and many times as long while statements are
+stored, so that the database is left to those who store and read; after a rush it catches up. What is counted
+is decided by the stored order alone, so a count begun anew (`rebuild`) ends with the same cells, whatever was
+killed, replayed or voided meanwhile.
 
 A statement that is voided counts as voided, not as standing, from the later one of the two on. Should one be
 stored again under a new time, because its writer was taken for dead (`store/writers`), and should that happen
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 BATCH = 1000
 _BATCH_BY_HAND = 5000  # fewer changes of the same cells; more memory than a worker should take
 _EVERY = 2.0  # seconds between looks for new statements
+_PAUSE_BESIDE_WRITERS = 15  # times as long as the work before it
 _LEASE = dt.timedelta(seconds=30)
 _SAMPLE = 20_000
 
@@ -83,12 +85,17 @@ class Reports:
             place = await self._begun()
             if not await self.step(place) and not await self._reports.forget_former(place.generation):
                 return
-            # Others come first: as long a pause as there was work.
-            await asyncio.sleep(time.monotonic() - started)
+            # Others come first: while somebody stores statements, hardly any of the time is for counting.
+            share = _PAUSE_BESIDE_WRITERS if await self._is_written() else 1
+            await asyncio.sleep((time.monotonic() - started) * share)
             if time.monotonic() - renewed > _LEASE.total_seconds() / 3:
                 if not await self._reports.claim(self._worker, _LEASE):
                     return
                 renewed = time.monotonic()
+
+    async def _is_written(self) -> bool:
+        """Whether statements were stored within the last seconds, by whichever process."""
+        return time.time() - await self._store.statements.latest() / 1_000_000 < _EVERY
 
     async def _begun(self) -> Counted:
         place = await self._reports.counted()

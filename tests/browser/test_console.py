@@ -98,7 +98,8 @@ async def test_a_credential_is_created_and_revoked(site: Site, page: Page) -> No
     key, secret = await page.locator("code.copy").nth(0).inner_text(), page.locator("code.copy").nth(1)
     assert await site.store.credentials.authenticate(key, await secret.inner_text()) is not None
     await page.get_by_role("link", name="Back to the credentials").click()
-    await page.get_by_role("button", name="Revoke Moodle").click()
+    await page.locator("summary", has_text="Revoke Moodle").click()
+    await page.get_by_role("button", name="Revoke Moodle for good").click()
     await expect(page.get_by_role("rowheader", name="Moodle")).to_contain_text("revoked")
     revoked = await site.store.credentials.get(key)
     assert revoked is not None

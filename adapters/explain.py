@@ -91,13 +91,17 @@ def explain(
     public.private = public
     if scope.private is not scope:
         scope.private.trace = SealedTrace(trace, public) if sealed else trace
-    wish = None
-    if traced.fetch_back is not None:
+    wish, asking = event.wish, traced.fetch_back
+    if asking is not None:
         with suppress(EvaluationError):
-            wish = traced.fetch_back.wish(scope)
+            wish = asking.wish(scope) or wish
     outcome = traced.run(scope, Maker(traced.origin, traced.namespace, delivery=delivery))
-    if traced.event_plan.event_id is not None:
+    # Of items of what was fetched, the id of the notice tells nothing.
+    of_items = event.wish is not None and asking is not None and asking.batch is not None
+    if traced.event_plan.event_id is not None and not of_items:
         _quietly(traced.event_plan.event_id, scope)
+    if event.wish is not None and asking is not None and asking.event_id is not None:
+        _quietly(asking.event_id, scope)
     left = tuple(_unread(traced, scope, trace))
     return Explanation(
         event_id=event.event_id,

@@ -194,7 +194,10 @@ class Mapping:
     def supplied(self, event: Event, kept: Any, key: bytes = b"") -> list[Taken]:
         """An event with what was fetched for it, or the events that are in there."""
         shown = self.privacy.fetched_from_rules(kept, key)
-        event = replace(event, fetched=shown, whole_fetched=kept)
+        wish = self.wish(event)
+        event = replace(
+            event, fetched=shown, whole_fetched=kept, wish=wish if isinstance(wish, Wish) else None
+        )
         return split_fetched(self, event, self.scope(event, NOBODY))
 
     def wanted(self, event: Event, key: bytes = b"") -> Wanted:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from adapters.lints import Lint
+
+if TYPE_CHECKING:
+    from adapters.fetch_back import Wish
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -91,7 +94,7 @@ class Event:
     """One thing that happened: a whole delivery, or the item of a batch that has this `index`.
 
     `body`, `item` and `fetched` are without what `privacy:` hides; `whole_body`, `whole_item` and
-    `whole_fetched` are what identities see.
+    `whole_fetched` are what identities see. `wish` is what was fetched.
     """
 
     event_id: str
@@ -102,6 +105,7 @@ class Event:
     whole_item: Any
     fetched: Any = None
     whole_fetched: Any = None
+    wish: Wish | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     received_at: str

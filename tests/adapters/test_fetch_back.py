@@ -131,6 +131,17 @@ def test_what_was_fetched_may_be_several_events_each_of_its_own_person() -> None
     assert {one.event_id for one in events} == {one.event_id for one in again}  # type: ignore[union-attr]
 
 
+def test_an_explanation_of_an_item_says_what_was_fetched_and_what_makes_its_id() -> None:
+    mapping = load_mapping(MANY, "thin.yaml")
+    (notice,) = mapping.events({"id": 1})
+    event = mapping.answered(notice, {"people": PEOPLE}, b"key")[1]
+    assert isinstance(event, Event)
+    explanation = mapping.explain(event, LOOKUPS).as_json()
+    assert explanation["fetch"] == {"connection": "vendor", "path": "/a/1"}
+    (identity,) = [one for one in explanation["fields"] if one["path"].endswith("event_id")]
+    assert (identity["path"], identity["value"]) == ("fetch_back.event_id", event.event_id)
+
+
 def test_items_without_an_id_of_their_own_are_told_apart_by_their_place() -> None:
     mapping = load_mapping(MANY.replace("  event_id: ${ hash(body.id, item.id) }\n", ""), "thin.yaml")
     (notice,) = mapping.events({"id": 1})

@@ -41,10 +41,10 @@ class Committer:
     is stored, and its caller decides what a taken id means.
     """
 
-    def __init__(self, store: Store, *, max_statements: int, in_flight: int, max_wait: float) -> None:
+    def __init__(self, store: Store, *, max_statements: int, in_flight: int) -> None:
         self._store = store
         self._gatherer: Gatherer[Write, set[UUID]] = Gatherer(
-            self._commit, max_weight=max_statements, in_flight=in_flight, max_wait=max_wait
+            self._commit, max_weight=max_statements, in_flight=in_flight
         )
         self._statements = metrics.STATEMENTS.labels(store.name)
         self._group_size = metrics.GROUP_SIZE.labels(store.name)

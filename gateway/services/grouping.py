@@ -1,20 +1,26 @@
 """Group commit: requests that arrive together are written together.
 
 A durable write waits for the disk, whether it carries one statement or a thousand. So while one group is
-being written the next one gathers, and everyone in it waits once. While nothing is being written, nothing
-waits for company: throughput comes from gathering, never from weaker durability.
+being written the next one gathers, and everyone in it waits once. Nothing waits for a time, only for what has
+arrived already: throughput comes from gathering, never from weaker durability.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from gateway.errors import Unavailable
+
+# Turns of the event loop without another job, after which nobody is about to come: a request that has arrived
+# takes a turn to be read and another one to be looked at.
+_QUIET_TURNS = 3
+# While nothing is being written, so much weight does not wait for the rest: the rest is read while it is
+# written.
+_ENOUGH = 32
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -50,17 +56,14 @@ class Gatherer(Generic[Item, Result]):
         *,
         max_weight: int,
         in_flight: int,
-        max_wait: float = 0.0,
     ) -> None:
         self._write = write
         self._max_weight = max_weight
-        self._max_wait = max_wait
         self._slots = asyncio.Semaphore(in_flight)
         self._under_way = 0
         self._waiting: deque[Job[Item, Result]] = deque()
         self._weight = 0
         self._arrived = asyncio.Event()
-        self._ready = asyncio.Event()
         self._closed = False
 
     async def submit(self, item: Item, *, weight: int = 1, keys: frozenset[Hashable] = frozenset()) -> Result:
@@ -70,8 +73,6 @@ class Gatherer(Generic[Item, Result]):
         job: Job[Item, Result] = Job(item, weight, keys, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         self._weight += weight
-        if self._weight >= self._max_weight:
-            self._ready.set()
         self._arrived.set()
         return await job.done
 
@@ -97,13 +98,12 @@ class Gatherer(Generic[Item, Result]):
             self._waiting.clear()
 
     async def _gather(self) -> None:
-        """Wait for company as long as another group is under way, this one is not full, and `max_wait`."""
-        if not self._under_way or self._weight >= self._max_weight:
-            return
-        self._ready.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._max_wait):
-                await self._ready.wait()
+        """Let those join who have arrived and are not read yet."""
+        quiet, before = 0, self._weight
+        while quiet < _QUIET_TURNS and self._weight < (self._max_weight if self._under_way else _ENOUGH):
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if self._weight == before else 0
+            before = self._weight
 
     def _next_group(self) -> list[Job[Item, Result]]:
         group: list[Job[Item, Result]] = []
@@ -132,7 +132,6 @@ class Gatherer(Generic[Item, Result]):
                 job.fail(error)
         finally:
             self._under_way -= 1
-            self._ready.set()
             self._slots.release()
 
 

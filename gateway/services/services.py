@@ -72,7 +72,6 @@ class Services:
             store,
             max_statements=settings.group_commit.max_statements,
             in_flight=_GROUPS_IN_FLIGHT,
-            max_wait=settings.group_commit.max_wait,
         )
         self.knowledge = Knowledge(store)
         cmi5, turns = settings.cmi5, Turns()

@@ -110,7 +110,6 @@ class LimitsSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupCommitSettings:
     max_statements: int
-    max_wait: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from tests.store.entries import entry
 async def main(uri, database, first, count):
     async with connect(uri, app_name="writer") as client:
         store = Store(client, database)
-        committer = Committer(store, max_statements=50, in_flight=2, max_wait=0.0)
+        committer = Committer(store, max_statements=50, in_flight=2)
         loops = [committer.run(), enduring("floors", store.writer.keep)]
         tasks = [asyncio.create_task(loop) for loop in loops]
         stamp = lambda item, time: item.statement.update(stored=time)

@@ -25,7 +25,7 @@ def test_sizes_are_bytes_and_durations_are_seconds() -> None:
     settings = load(None, {}, {})
     assert settings.limits.max_body == 1_048_576
     assert settings.server.shutdown_grace == 20.0
-    assert settings.group_commit.max_wait == 0.002
+    assert settings.hooks.watch == 2.0
     assert settings.data.dir == Path("data")
 
 

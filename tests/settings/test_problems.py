@@ -37,7 +37,7 @@ xapi:
 stores: {others: [a, a]}
 hooks: {stores: {zoom: A}}
 cors: {allow_origins: ["*", x]}
-group_commit: {max_wait: 5, zzzzz: 1}
+group_commit: {max_statements: 0, zzzzz: 1}
 """,
     )
     assert problems_of(path) == [
@@ -67,8 +67,8 @@ group_commit: {max_wait: 5, zzzzz: 1}
         "digits, - and _, got 'A'",
         'bad.yaml:21:29: cors.allow_origins[1]: expected an origin such as https://example.org, or "*", '
         "got 'x'",
-        "bad.yaml:22:26: group_commit.max_wait: expected a duration from 0ms to 1s, got 5",
-        "bad.yaml:22:29: unknown option group_commit.zzzzz",
+        "bad.yaml:22:32: group_commit.max_statements: expected an integer from 1 to 100000, got 0",
+        "bad.yaml:22:35: unknown option group_commit.zzzzz",
     ]
 
 

@@ -56,8 +56,12 @@ class Committer:
 
     async def write(self, write: Write) -> set[UUID]:
         """Store a request durably; the ids that were taken, empty when it was stored."""
-        ids = frozenset([entry.id for entry in write.entries])
-        return await self._gatherer.submit(write, weight=len(write.entries) or 1, keys=ids)
+        weight, ids = _size(write)
+        return await self._gatherer.submit(write, weight=weight, keys=ids)
+
+    async def write_each(self, writes: Sequence[Write]) -> list[set[UUID] | BaseException]:
+        """Store requests that have nothing to do with one another: what `write` says of each, or raises."""
+        return await self._gatherer.submit_each([(write, *_size(write)) for write in writes])
 
     async def _commit(self, group: Sequence[Job[Write, set[UUID]]]) -> None:
         started = time.perf_counter()
@@ -145,6 +149,10 @@ class Committer:
                 writer.abandon(token)
                 raise
             writer.end(token)
+
+
+def _size(write: Write) -> tuple[int, frozenset[UUID]]:
+    return len(write.entries) or 1, frozenset([entry.id for entry in write.entries])
 
 
 def _stamp(jobs: Sequence[Job[Write, set[UUID]]], first: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -68,13 +68,26 @@ class Gatherer(Generic[Item, Result]):
 
     async def submit(self, item: Item, *, weight: int = 1, keys: frozenset[Hashable] = frozenset()) -> Result:
         """Have `item` written with the next group; its result, or the error that its group met."""
+        return await self._put(item, weight, keys).done
+
+    async def submit_each(
+        self, items: Iterable[tuple[Item, int, frozenset[Hashable]]]
+    ) -> list[Result | BaseException]:
+        """Have items with their weights and keys written; the result or the error of each.
+
+        They have no more to do with one another than those of different callers, but need no task each.
+        """
+        jobs = [self._put(*item) for item in items]
+        return await asyncio.gather(*(job.done for job in jobs), return_exceptions=True)
+
+    def _put(self, item: Item, weight: int, keys: frozenset[Hashable]) -> Job[Item, Result]:
         if self._closed:
             raise _stopped()
         job: Job[Item, Result] = Job(item, weight, keys, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         self._weight += weight
         self._arrived.set()
-        return await job.done
+        return job
 
     async def run(self) -> None:
         """Write groups until cancelled, then finish what was begun and refuse the rest."""

@@ -6,7 +6,7 @@ A group of deliveries shares the reads and writes. One that fails in an unforese
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -38,7 +38,8 @@ from gateway.store.delivery_records import RESOLVED, Delivery, Fetched, Outcome,
 
 log = structlog.get_logger(__name__)
 
-_EVENTS_TOGETHER = 100
+# Events whose statements are stored together.
+_EVENTS_TOGETHER = 200
 _SOONEST_AGAIN = dt.timedelta(minutes=1)
 _LATEST_AGAIN = dt.timedelta(hours=6)
 # Of these events nobody can say yet whether their earlier statements still stand.
@@ -96,6 +97,22 @@ class _Begun:
         return self.asking.mapping
 
 
+@dataclass(slots=True)
+class _Working:
+    """A delivery that was mapped: what each event became, or the error that was met."""
+
+    begun: _Begun
+    found: Found
+    adapting: Adapting | None = None
+    made: Sequence[Made | Outcome] = ()
+    outcomes: list[Made | Outcome] = field(default_factory=list)
+    error: BaseException | None = None
+
+    @property
+    def delivery(self) -> Delivery:
+        return self.begun.delivery
+
+
 class Mapper:
     """Maps deliveries of one store."""
 
@@ -147,12 +164,18 @@ class Mapper:
         if any(any(one.asking.facts) for one in begun):
             mapped.news.extend(await self.resolver.tell([one.asking for one in begun], self._clock()))
         found = await self._found(begun)
-        finished = await together(
-            self._guarded(one, self._finish(one, what)) for one, what in zip(begun, found, strict=True)
+        working = [self._adapted(one, what) for one, what in zip(begun, found, strict=True)]
+        await self._record(working)
+        # Most have nothing more to ask, and hence need no task of their own.
+        finishing = [self._guarded(one) for one in working]
+        finished = (
+            await together(finishing)
+            if any(map(self._asks_more, working))
+            else [await one for one in finishing]
         )
-        for one, result in zip(begun, finished, strict=True):
+        for each, result in zip(working, finished, strict=True):
             if result is None:
-                mapped.later.append(one.delivery)
+                mapped.later.append(each.delivery)
             else:
                 mapped.results.append(result[0])
                 mapped.news.extend(result[1])
@@ -240,11 +263,39 @@ class Mapper:
             original=one.original is not None,
         )
 
-    async def _guarded(
-        self, one: _Begun, work: Awaitable[tuple[Finished, list[str]]]
-    ) -> tuple[Finished, list[str]] | None:
+    def _adapted(self, begun: _Begun, found: Found) -> _Working:
+        working = _Working(begun, found)
         try:
-            return await work
+            working.adapting = self._adapting(begun, found)
+            working.made = list(working.adapting.each())
+            working.outcomes = list(working.made)
+        except Exception as error:  # the boundary of a worker: one delivery never stops the others
+            working.error = error
+        return working
+
+    async def _record(self, working: Sequence[_Working]) -> None:
+        """Store what was made, and note what became of it."""
+        events = [
+            (one, index, event)
+            for one in working
+            if one.error is None
+            for index, event in enumerate(one.made)
+            if isinstance(event, Made)
+        ]
+        for start in range(0, len(events), _EVENTS_TOGETHER):
+            part = events[start : start + _EVENTS_TOGETHER]
+            stored = await self.recorder.record_each(
+                [(event, one.delivery, one.begun.mapping.revision) for one, _, event in part]
+            )
+            for (one, index, _), outcome in zip(part, stored, strict=True):
+                if isinstance(outcome, BaseException):
+                    one.error = outcome
+                else:
+                    one.outcomes[index] = outcome
+
+    async def _guarded(self, one: _Working) -> tuple[Finished, list[str]] | None:
+        try:
+            return await self._finish(one)
         except Unavailable as error:
             log.warning("mapping waits for the database", delivery=str(one.delivery.id), error=error.message)
             return None
@@ -252,41 +303,34 @@ class Mapper:
             log.exception(
                 "mapping failed unexpectedly", adapter=one.delivery.adapter, delivery=str(one.delivery.id)
             )
-            return self.finished(one.delivery, one.mapping, [internal(error)]), []
+            return self.finished(one.delivery, one.begun.mapping, [internal(error)]), []
 
-    async def _finish(self, one: _Begun, found: Found) -> tuple[Finished, list[str]]:
-        adapting = self._adapting(one, found)
-        outcomes: list[Outcome] = []
-        made: list[Made | Outcome] = []
-        pending: list[Made | Outcome] = []
-        for event in adapting.each():
-            pending.append(event)
-            made.append(event)
-            if len(pending) == _EVENTS_TOGETHER:
-                outcomes += await self._record(pending, one)
-                pending = []
-        outcomes += await self._record(pending, one)
+    def _asks_more(self, one: _Working) -> bool:
+        """Whether finishing a delivery asks the database for more."""
+        mapping = one.begun.mapping
+        return (
+            any(identity.learn for identity in mapping.identities)
+            or one.delivery.replay is not None
+            or self._mappings.shadow(one.delivery.adapter) is not None
+        )
+
+    async def _finish(self, one: _Working) -> tuple[Finished, list[str]]:
+        if one.error is not None:
+            raise one.error
+        begun, mapping, adapting = one.begun, one.begun.mapping, one.adapting
+        assert adapting is not None, "without an error it was mapped"
+        outcomes = [outcome for outcome in one.outcomes if isinstance(outcome, Outcome)]
         learned: list[str] = []
-        if any(identity.learn for identity in one.mapping.identities):
+        if any(identity.learn for identity in mapping.identities):
             news = adapting.news()
             learned = await self.resolver.learn(news, self._clock()) if news else []
-        await self._shadow(one, adapting, made)
-        left = await self._left(one, outcomes)
-        kept = found.document() if one.mapping.asks and one.original is None else None
+        await self._shadow(begun, adapting, one.made)
+        left = await self._left(begun, outcomes)
+        kept = one.found.document() if mapping.asks and begun.original is None else None
         result = self.finished(
-            one.delivery, one.mapping, outcomes, leftover=left, resolved=kept, fetched=one.fetched
+            one.delivery, mapping, outcomes, leftover=left, resolved=kept, fetched=begun.fetched
         )
         return result, learned
-
-    async def _record(self, events: Sequence[Made | Outcome], one: _Begun) -> list[Outcome]:
-        recording = [
-            self.recorder.record(event, one.delivery, one.mapping.revision)
-            for event in events
-            if isinstance(event, Made)
-        ]
-        # Most deliveries have one event, which needs no task of its own.
-        stored = iter([await recording[0]] if len(recording) == 1 else await together(recording))
-        return [next(stored) if isinstance(event, Made) else event for event in events]
 
     async def _left(self, one: _Begun, outcomes: Sequence[Outcome]) -> list[UUID]:
         """Statements of earlier mappings that this one does not make; voided where they are to be

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -66,25 +67,48 @@ class Recorder:
             delivery=delivery.id,
         )
 
-    async def record(self, made: Made, delivery: Delivery, revision: str) -> Outcome:
-        """Store the statements of one event, all or none. Raises Unavailable, and nothing else on purpose."""
-        origin = self._origin(delivery, revision)
+    async def record_each(
+        self, events: Sequence[tuple[Made, Delivery, str]]
+    ) -> list[Outcome | BaseException]:
+        """Store the statements of events, those of each all or none, given what made them: event, delivery,
+        revision of the mapping. An outcome for each, or Unavailable, and nothing else on purpose.
+        """
+        origins = [self._origin(delivery, revision) for _, delivery, revision in events]
+        # What was replaced before is still stored under its id, and something else stands for it: a replay
+        # looks first.
+        first = [index for index, (_, delivery, _) in enumerate(events) if delivery.replay is None]
+        stored = await self._statements.record_each(
+            [(origins[one], events[one][0].statements) for one in first]
+        )
+        known = dict(zip(first, stored, strict=True))
+        results: dict[int, Outcome | BaseException] = {}
+        later: dict[int, Awaitable[Outcome]] = {}
+        for index, (made, delivery, _) in enumerate(events):
+            found = known.get(index)
+            if isinstance(found, list):
+                results[index] = _done(made, map(UUID, found))
+            else:
+                later[index] = self._looked_at(made, delivery, origins[index], found)
+        results |= zip(later, await asyncio.gather(*later.values(), return_exceptions=True), strict=True)
+        return [results[index] for index in range(len(events))]
+
+    async def _looked_at(
+        self, made: Made, delivery: Delivery, origin: Origin, error: BaseException | None
+    ) -> Outcome:
+        """The outcome of an event that is mapped again, or whose statements met an error."""
         try:
             with translating():
-                if delivery.replay is not None:
-                    # What was replaced before is still stored under its id; something else stands for it.
+                if error is None:
                     return await self._again(made, delivery, origin)
-                try:
-                    ids = await self._statements.record(origin, made.statements)
-                except Conflict:
+                if isinstance(error, Conflict):
                     return await self._settle(made, delivery, origin)
-        except Invalid as error:
-            return refused(made, "invalid", error.message, error.problems)
-        except Conflict as error:
-            return refused(made, "conflict", error.message)
-        except (BadRequest, TooLarge) as error:
-            return refused(made, error.code, error.message, error.problems)
-        return _done(made, map(UUID, ids))
+                raise error
+        except Invalid as invalid:
+            return refused(made, "invalid", invalid.message, invalid.problems)
+        except Conflict as conflict:
+            return refused(made, "conflict", conflict.message)
+        except (BadRequest, TooLarge) as refusal:
+            return refused(made, refusal.code, refusal.message, refusal.problems)
 
     async def _again(self, made: Made, delivery: Delivery, origin: Origin) -> Outcome:
         if problems := validation.check_batch(made.statements, Version.V2):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
@@ -75,6 +76,10 @@ class Watch(Protocol):
     async def watch(self, value: Any, accept: Accept) -> list[str]: ...
 
 
+Recorded: TypeAlias = list[str] | BaseException
+"""What became of a request: the ids of its statements, or why they are not stored."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """One page, where the next one starts, and up to when nothing is missing from it (µs)."""
@@ -135,15 +140,70 @@ class Statements:
         self, origin: Origin, statements: Sequence[dict[str, Any]], *, also: Also | None = None
     ) -> list[str]:
         """Store statements made by the gateway itself, checked like all others. See `post`."""
-        try:
-            sent = Sent(body=strict_json.dumps(statements))
-        except TypeError as error:
-            raise Invalid(f"a statement cannot be written as JSON: {error}") from error
-        # Read back: what is prepared is a copy, and holds nothing that JSON cannot.
-        parsed = strict_json.parse(sent.body)
+        parsed, sent = _written(statements)
         if also is None:
             return await self._watched(origin, Version.V2, parsed, sent)
         return await self._accept(origin, Version.V2, parsed, sent, also=also)
+
+    async def record_each(
+        self, requests: Sequence[tuple[Origin, Sequence[dict[str, Any]]]]
+    ) -> list[Recorded]:
+        """`record` for requests that have nothing to do with one another: the ids or the error of each.
+
+        Most of them are stored without a task of their own, which takes a tenth of their time.
+        """
+        results: list[Recorded] = [[] for _ in requests]
+        plain: dict[int, list[PreparedEntry]] = {}
+        others: dict[int, Callable[[], Awaitable[list[str]]]] = {}
+        for index, (origin, statements) in enumerate(requests):
+            try:
+                parsed, sent = _written(statements)
+                if concern(parsed.value):
+                    others[index] = partial(self._watched, origin, Version.V2, parsed, sent)
+                else:
+                    plain[index], _ = self._checked(origin, Version.V2, parsed, sent)
+            except Exception as error:  # belongs to this request only
+                results[index] = error
+        taken = await self._committer.write_each(
+            [Write(entries=entries, stamp=stamp_prepared) for entries in plain.values()]
+        )
+        stored: dict[int, list[PreparedEntry]] = {}
+        for (index, entries), ids in zip(plain.items(), taken, strict=True):
+            if isinstance(ids, BaseException):
+                results[index] = ids
+            elif ids:
+                others[index] = partial(self._recorded, requests[index][0], entries)
+            else:
+                stored[index] = entries
+                results[index] = [entry.statement["id"] for entry in entries]
+        for index, unlearnt in (await self._learnt(requests, stored)).items():
+            results[index] = unlearnt
+        found = await asyncio.gather(*(other() for other in others.values()), return_exceptions=True)
+        for index, one in zip(others, found, strict=True):
+            results[index] = one
+        return results
+
+    async def _learnt(
+        self,
+        requests: Sequence[tuple[Origin, Sequence[dict[str, Any]]]],
+        stored: Mapping[int, Sequence[Entry]],
+    ) -> dict[int, BaseException]:
+        """Learn from what was stored of requests; the error, if there is one, by request."""
+        errors: dict[int, BaseException] = {}
+        for define in {requests[index][0].define for index in stored}:
+            some = [index for index in stored if requests[index][0].define is define]
+            try:
+                statements = [entry.statement for index in some for entry in stored[index]]
+                await self._knowledge.learn(statements, define=define)
+            except Exception as error:  # belongs to those who taught
+                errors |= dict.fromkeys(some, error)
+        return errors
+
+    async def _recorded(self, origin: Origin, entries: Sequence[Entry]) -> list[str]:
+        stored = await self._store_all(entries, None, stamp_prepared)
+        if stored:
+            await self._knowledge.learn([entry.statement for entry in stored], define=origin.define)
+        return [entry.statement["id"] for entry in entries]
 
     async def _take(
         self, grant: Grant, version: Version, parsed: strict_json.Parsed, sent: Sent
@@ -178,6 +238,17 @@ class Statements:
         insertions: Sequence[Insertion] = (),
         also: Also | None = None,
     ) -> list[str]:
+        entries, brought = self._checked(origin, version, parsed, sent)
+        arranged = self._arranged(entries, insertions) if insertions else entries
+        stored = await self._store_with(brought, arranged, also)
+        if stored:
+            await self._knowledge.learn([entry.statement for entry in stored], define=origin.define)
+        return [entry.statement["id"] for entry in entries]
+
+    def _checked(
+        self, origin: Origin, version: Version, parsed: strict_json.Parsed, sent: Sent
+    ) -> tuple[list[PreparedEntry], list[Attachment]]:
+        """Valid statements with the data that came with them; raises Invalid or TooLarge."""
         single = not isinstance(parsed.value, list)
         statements = [parsed.value] if single else parsed.value
         if len(statements) > self._max_statements:
@@ -193,12 +264,7 @@ class Statements:
         if problems:
             raise Invalid(_summary(problems), problems=problems)
         brought = _attached(statements, parsed.value, sent)
-        entries = prepared_entries(parsed, sent.body, origin, version)
-        arranged = self._arranged(entries, insertions) if insertions else entries
-        stored = await self._store_with(brought, arranged, also)
-        if stored:
-            await self._knowledge.learn([entry.statement for entry in stored], define=origin.define)
-        return [entry.statement["id"] for entry in entries]
+        return prepared_entries(parsed, sent.body, origin, version), brought
 
     def _arranged(self, entries: Sequence[Entry], insertions: Sequence[Insertion]) -> Sequence[Entry]:
         arranged = list(entries)
@@ -355,6 +421,16 @@ class Statements:
         if Scope.STATEMENTS_READ in grant.scopes:
             return rows
         return (*rows, RowFilter(sources=(f"credential:{grant.key}",)))
+
+
+def _written(statements: Sequence[dict[str, Any]]) -> tuple[strict_json.Parsed, Sent]:
+    """Statements made here as if they had been sent; raises Invalid."""
+    try:
+        sent = Sent(body=strict_json.dumps(statements))
+    except TypeError as error:
+        raise Invalid(f"a statement cannot be written as JSON: {error}") from error
+    # Read back: what is prepared is a copy, and holds nothing that JSON cannot.
+    return strict_json.parse(sent.body), sent
 
 
 def _bound(entry: Entry) -> UUID | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.services.clock import utc_now
-from gateway.services.mappings import Mappings
+from gateway.services.mappings import Adapter, Mappings
 from gateway.services.reloading import Reloading
 from gateway.services.working import enduring
 from gateway.settings.model import AdapterSettings
@@ -19,7 +19,7 @@ from gateway.store.store import Store
 from tests.services.test_deliveries import Worker, delivery, worker
 from tests.services.test_replays import stored, verbs
 from tests.vendors import ACME, acme_item, mappings_folder, vendor_secrets
-from tests.waiting import beside
+from tests.waiting import beside, until
 
 __all__ = ["mappings_folder", "vendor_secrets", "worker"]
 
@@ -115,11 +115,13 @@ async def test_after_a_restart_a_broken_file_is_replaced_by_its_last_revision(
     broken = fresh.get("acme")
     assert broken is not None
     assert broken.mapping is None
-    task = asyncio.create_task(reloading(fresh, worker.store, worker).run())
-    while (restored := fresh.get("acme")) is None or restored.mapping is None:
-        await asyncio.sleep(0.01)
-    task.cancel()
-    await asyncio.wait({task})
+
+    async def replaced() -> Adapter | None:
+        adapter = fresh.get("acme")
+        return adapter if adapter is not None and adapter.mapping is not None else None
+
+    async with beside(enduring("mappings", reloading(fresh, worker.store, worker).run)):
+        restored = await until(replaced)
     assert (restored.problem, "E0" in str(restored.kept)) == (None, True)
 
 

@@ -1,10 +1,11 @@
 """The mapping engine: YAML in, pure functions from vendor payloads to xAPI statements out.
 
-Performs no I/O, except `adapters.files`, which reads mapping files. Knows nothing of the gateway around it.
+Performs no I/O, except `adapters.loading.files`, which reads mapping files. Knows nothing of the gateway
+around it.
 """
 
-from adapters.lints import Lint, MappingError, render
-from adapters.loader import load_mapping
+from adapters.linting.findings import Lint, MappingError, render
+from adapters.loading.loader import load_mapping
 from adapters.mapping import Mapping
 from adapters.outcomes import (
     Accepted,

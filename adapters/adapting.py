@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError
 from adapters.identity import Undecided
-from adapters.lints import Lint
+from adapters.linting.findings import Lint
 from adapters.outcomes import Adapted, Failed, Held, Outcome, Skipped, Unmatched
 from adapters.rules import Rule
 from adapters.statements import Maker, StatementPlan

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.files import mapping_paths
+from adapters.loading.files import mapping_paths
 
 FIELDS = ("Events", "Verification", "Verified against", "Not verified")
 

@@ -15,11 +15,11 @@ from adapters.expressions.compiler import compile_parsed
 from adapters.expressions.environment import Closure, CompileError, Env, Origin
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
-from adapters.interpolation import Piece, parse_piece, pieces
-from adapters.model import Block
-from adapters.template_closures import named
-from adapters.templates import Templates
-from adapters.yaml_source import Place, ScalarNode
+from adapters.loading.model import Block
+from adapters.loading.yaml_source import Place, ScalarNode
+from adapters.templates.closures import named
+from adapters.templates.compiler import Templates
+from adapters.templates.interpolation import Piece, parse_piece, pieces
 
 LONGEST_PATH = 2_000  # characters, encoded
 _LITERAL = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@%/?]*")

@@ -9,7 +9,7 @@ from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
 from adapters.functions.ids import pseudonym
-from adapters.yaml_source import Place
+from adapters.loading.yaml_source import Place
 
 if TYPE_CHECKING:
     from adapters.outcomes import Account, Lookups

@@ -15,7 +15,8 @@ from adapters.expressions.values import EvaluationError
 from adapters.fetch_back import FetchBack, Wish
 from adapters.functions.times import rfc3339
 from adapters.identity import Identity
-from adapters.lints import Lint
+from adapters.linting.findings import Lint
+from adapters.loading.yaml_source import MapNode
 from adapters.outcomes import (
     Account,
     Event,
@@ -35,10 +36,9 @@ from adapters.receive.receiver import Receiver
 from adapters.remember import Fact, Recall, Remember
 from adapters.resolving import NOTHING, DirectoryEntry, Wanted, facts, news, wanted
 from adapters.rules import Rule, RuleIndex
-from adapters.shorthand import Shorthand
 from adapters.splitting import EventPlan, split, split_fetched
 from adapters.statements import Maker, Origin
-from adapters.yaml_source import MapNode
+from adapters.templates.shorthand import Shorthand
 
 if TYPE_CHECKING:
     from adapters.explain import Explanation

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from adapters.lints import Lint
+from adapters.linting.findings import Lint
 
 if TYPE_CHECKING:
     from adapters.fetch_back import Wish

@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from adapters.batch_paths import ELEMENT
 from adapters.expressions.values import text
 from adapters.functions.ids import pseudonym
-from adapters.lints import Lint
-from adapters.yaml_source import ScalarNode
+from adapters.linting.findings import Lint
+from adapters.loading.batch_paths import ELEMENT
+from adapters.loading.yaml_source import ScalarNode
 
 MASKED = "***"
 Keys: TypeAlias = tuple[str, ...]

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from adapters.case_model import CASE, EXPECT
 from adapters.expressions import parser
 from adapters.expressions.compiler import compile_expression
 from adapters.expressions.environment import MAPPING_NAMES, NAMES, Collected, Env
@@ -17,13 +16,14 @@ from adapters.expressions.parser import MAX_DEPTH, MAX_LENGTH
 from adapters.expressions.scope import MAX_OUTPUT, MAX_STEPS, Scope
 from adapters.functions.examples import EXAMPLES
 from adapters.functions.registry import FUNCTIONS, Function
-from adapters.grammar import MAPPING
-from adapters.loading import ASKING_NAMES, EVENT_NAMES, PERSON_NAMES
-from adapters.model import Key, Model
+from adapters.loading.grammar import MAPPING
+from adapters.loading.model import Key, Model
+from adapters.loading.shared import ASKING_NAMES, EVENT_NAMES, PERSON_NAMES
+from adapters.loading.yaml_source import MAX_BYTES, Place, ScalarNode, Source
 from adapters.outcomes import Lookups
 from adapters.statements import MAX_STATEMENTS
-from adapters.template_docs import DIRECTIVES, TEMPLATES
-from adapters.yaml_source import MAX_BYTES, Place, ScalarNode, Source
+from adapters.templates.docs import DIRECTIVES, TEMPLATES
+from adapters.testing.cases import CASE, EXPECT
 
 _GROUPS = {
     "values": "Questions and conversions",

@@ -9,7 +9,7 @@ from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope, measure
 from adapters.expressions.values import EvaluationError, describe, text
 from adapters.functions.times import instant, rfc3339
-from adapters.yaml_source import Place
+from adapters.loading.yaml_source import Place
 
 DEFAULT_TTL = 30 * 86400  # seconds
 LARGEST_FACT = 8 * 1024  # bytes of JSON, roughly

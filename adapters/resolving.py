@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
-from adapters.lints import Lint
+from adapters.linting.findings import Lint
 from adapters.outcomes import Account, Lookups
 from adapters.remember import Fact, Recalled
 

@@ -11,8 +11,8 @@ import re2
 from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import equal, text
+from adapters.loading.yaml_source import MapNode, Place
 from adapters.statements import StatementPlan
-from adapters.yaml_source import MapNode, Place
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False

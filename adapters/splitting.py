@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from adapters.batch_paths import Items
 from adapters.expressions.environment import Closure, Read
 from adapters.expressions.scope import MAX_STEPS, Scope
 from adapters.expressions.values import EvaluationError, text
+from adapters.loading.batch_paths import Items
+from adapters.loading.yaml_source import Place
 from adapters.outcomes import Event, Failed, Skipped, Taken
 from adapters.privacy import Sight
-from adapters.yaml_source import Place
 
 if TYPE_CHECKING:
     from adapters.fetch_back import FetchBack

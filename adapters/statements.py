@@ -12,9 +12,9 @@ from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, describe, text
 from adapters.functions.times import instant, rfc3339
-from adapters.template_closures import elements
+from adapters.loading.yaml_source import MapNode, Node, Place
+from adapters.templates.closures import elements
 from adapters.uuids import SEPARATOR, name_uuid
-from adapters.yaml_source import MapNode, Node, Place
 
 SOURCE_EXTENSION = "https://w3id.org/xapi-gateway/extension/source"
 MAX_STATEMENTS = 1_000

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError
+from adapters.loading.yaml_source import Place
 from adapters.privacy import MASKED
-from adapters.yaml_source import Place
 
 PayloadKeys: TypeAlias = tuple[str | int, ...]
 Spot: TypeAlias = tuple[str, int, int]

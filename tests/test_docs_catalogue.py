@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from adapters import Adapted, Event, Lookups
-from adapters.case_payloads import payload_of
 from adapters.catalogue import HeaderError, catalogue, entry
-from adapters.files import load_file, mapping_paths, reader
-from adapters.model import Block
+from adapters.loading.files import load_file, mapping_paths, reader
+from adapters.loading.model import Block
+from adapters.loading.yaml_source import ListNode, plain, read_yaml
 from adapters.outcomes import Pairs
-from adapters.yaml_source import ListNode, plain, read_yaml
+from adapters.testing.payloads import payload_of
 from gateway.xapi.validation import check
 from gateway.xapi.versions import Version
 from tests.adapters.support import NOW

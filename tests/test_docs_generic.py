@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from adapters import Adapted, Event, Lookups
-from adapters.files import load_file
+from adapters.loading.files import load_file
 from gateway.store.delivery_records import State
 from tests.adapters.support import NOW
 from tests.vendors import all_mapped, states_of

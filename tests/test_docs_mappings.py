@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from adapters import load_mapping, reference, vocabulary_docs
-from adapters.files import reader
+from adapters import load_mapping, reference
 from adapters.functions.examples import EXAMPLES
 from adapters.functions.registry import FUNCTIONS
-from adapters.lint_codes import page
-from adapters.linting import lint
-from adapters.testing import run_tests
+from adapters.linting.codes import page
+from adapters.linting.linting import lint
+from adapters.loading.files import reader
+from adapters.testing.running import run_tests
+from adapters.vocabulary import docs as vocabulary_docs
 from gateway.cli import main as cli
 
 DOCS = Path(__file__).parent.parent / "docs" / "mappings"

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from adapters import Event
-from adapters.files import load_file
+from adapters.loading.files import load_file
 from adapters.mapping import NOBODY
 from gateway.resources import mappings_dir
 from gateway.services.mappings import Mappings

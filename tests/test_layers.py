@@ -40,7 +40,7 @@ HOMES = {
     "bson": STORE,
     "gridfs": STORE,
     "aiohttp": ("gateway/web/", "gateway/app.py", "gateway/keys.py", "gateway/cli/demo.py"),
-    "yaml": ("gateway/yaml_source.py", "adapters/yaml_source.py"),
+    "yaml": ("gateway/yaml_source.py", "adapters/loading/yaml_source.py"),
 }
 
 PURE = ("adapters/", "gateway/xapi/", "gateway/cmi5/")

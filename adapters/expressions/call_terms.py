@@ -11,8 +11,8 @@ from adapters.expressions.environment import Closure, Site
 from adapters.expressions.lexer import unknown
 from adapters.expressions.syntax import Binary, Call, Conditional, Literal, Unary
 from adapters.functions.registry import FUNCTIONS, Function
-from adapters.lints import suggest
-from adapters.yaml_source import Place
+from adapters.linting.findings import suggest
+from adapters.loading.yaml_source import Place
 
 if TYPE_CHECKING:
     from adapters.expressions.compiler import Compiler

@@ -11,7 +11,7 @@ from adapters.expressions.forms import Applied, Direct, Gives, Looked, form_of, 
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError
 from adapters.functions.registry import Function
-from adapters.yaml_source import Place
+from adapters.loading.yaml_source import Place
 
 _LARGE = (str, list, dict)
 _SMALL = 64

@@ -23,7 +23,7 @@ from adapters.expressions.syntax import (
     Unary,
 )
 from adapters.expressions.values import EvaluationError
-from adapters.yaml_source import ScalarNode
+from adapters.loading.yaml_source import ScalarNode
 
 
 def compile_expression(written: str, node: ScalarNode, offset: int, env: Env) -> Closure:

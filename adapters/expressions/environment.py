@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from adapters.expressions.scope import Scope
 from adapters.expressions.syntax import Expression, Term
-from adapters.lints import Lint
-from adapters.yaml_source import Node, Place, ScalarNode
+from adapters.linting.findings import Lint
+from adapters.loading.yaml_source import Node, Place, ScalarNode
 
 Closure: TypeAlias = Callable[[Scope], Any]
 PayloadPath: TypeAlias = tuple[str, tuple[str | int, ...]]

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from adapters.expressions.environment import Closure
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError
-from adapters.yaml_source import Place
+from adapters.loading.yaml_source import Place
 
 # What a value that is present is known to be: text; a number or boolean; a small mapping that is not empty,
 # or that of an identity.

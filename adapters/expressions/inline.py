@@ -33,7 +33,7 @@ from adapters.expressions.forms import (
 )
 from adapters.expressions.scope import Scope
 from adapters.expressions.values import EvaluationError, text
-from adapters.yaml_source import Place
+from adapters.loading.yaml_source import Place
 
 LONG = 128
 MAX_ENTRIES = 400

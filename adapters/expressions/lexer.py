@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from adapters.lints import suggest
+from adapters.linting.findings import suggest
 
 Kind = Literal["number", "text", "name", "operator", "end"]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from adapters.expressions.values import EvaluationError
 
 if TYPE_CHECKING:
-    from adapters.lints import Lint
+    from adapters.linting.findings import Lint
+    from adapters.loading.yaml_source import Place
     from adapters.outcomes import Lookups
     from adapters.tracing import Trace
-    from adapters.yaml_source import Place
 
 MAX_STEPS = 100_000
 MAX_OUTPUT = 1024 * 1024

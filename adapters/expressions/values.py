@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from adapters.yaml_source import Place
+from adapters.loading.yaml_source import Place
 
 MAX_TEXT = 1024 * 1024
 MAX_BITS = 1024

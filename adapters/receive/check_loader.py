@@ -12,8 +12,9 @@ import re2
 from adapters.expressions.environment import Closure, Env
 from adapters.expressions.values import EvaluationError
 from adapters.functions.times import instant
-from adapters.lints import Lint, suggest
-from adapters.model import Block, check, seconds
+from adapters.linting.findings import Lint, suggest
+from adapters.loading.model import Block, check, seconds
+from adapters.loading.yaml_source import ListNode, MapNode, Node, ScalarNode
 from adapters.receive.body_path import WANTED, BodyPath, body_path
 from adapters.receive.checks import AnyOf, Basic, Check, OAuth2Client, Parts, Signed, Token, Unchecked
 from adapters.receive.grammar import METHODS, ROTATED, UNDERSTOOD
@@ -21,8 +22,7 @@ from adapters.receive.presets import method_of, missing, over, presets
 from adapters.receive.references import body_parts_in, headers_in, names_in
 from adapters.receive.secrets import SharedSecret
 from adapters.receive.signature import SignatureSpec, TimestampSpec
-from adapters.templates import Templates
-from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode
+from adapters.templates.compiler import Templates
 
 SECRET_FIELDS = ("secret", "password")
 Files = Callable[[str], str | None]

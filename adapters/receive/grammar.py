@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.model import Key, Model
+from adapters.loading.model import Key, Model
 from adapters.receive.keys import SIGNING_ALGORITHMS
 
 UNDERSTOOD = "anyone who knows the URL can post"

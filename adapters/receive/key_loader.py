@@ -6,15 +6,15 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from adapters.lints import suggest
-from adapters.model import Block, check, seconds
+from adapters.linting.findings import suggest
+from adapters.loading.model import Block, check, seconds
+from adapters.loading.yaml_source import MapNode, ScalarNode
 from adapters.receive.checks import Check
 from adapters.receive.grammar import PUBLIC_KEY_ENTRY
 from adapters.receive.jwt import HMAC_ALGORITHMS, Jwt
 from adapters.receive.keys import JWS_ALGORITHMS, SIGNING_ALGORITHMS, KeySet, NamedKey, key_set, pem_key
 from adapters.receive.public_key import PublicKeySigned, VendorKey
 from adapters.receive.references import headers_in
-from adapters.yaml_source import MapNode, ScalarNode
 
 if TYPE_CHECKING:
     from adapters.receive.check_loader import CheckLoader

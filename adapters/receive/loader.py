@@ -8,15 +8,15 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from adapters.expressions.environment import Env
-from adapters.model import Block, octets, seconds
+from adapters.loading.model import Block, octets, seconds
+from adapters.loading.yaml_source import ListNode, MapNode, Node, ScalarNode, walk
 from adapters.receive.check_loader import CheckLoader, Files, Found
 from adapters.receive.checks import Basic, Check, OAuth2Client, Token
 from adapters.receive.decode import Decoder
 from adapters.receive.handshakes import Handshake
 from adapters.receive.jwt import Jwt
 from adapters.receive.policy import Policy, Rate
-from adapters.templates import Templates
-from adapters.yaml_source import ListNode, MapNode, Node, ScalarNode, walk
+from adapters.templates.compiler import Templates
 
 _RATE = re.compile(r"(\d{1,6})\s*/\s*(s|m|h)")
 # The longest that a vendor tries again, and a reserve: until then a repeated delivery must be recognised.

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
-from adapters.model import Block
-from adapters.yaml_source import MapNode, Node, read_yaml
+from adapters.loading.model import Block
+from adapters.loading.yaml_source import MapNode, Node, read_yaml
 
 NEEDS = "needs"
 EVENT_ID = "event_id"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from adapters.expressions.environment import CompileError
 from adapters.expressions.syntax import Expression, Name, Step, children, constant_path, terms
-from adapters.interpolation import Piece, bare, parse_piece, pieces
-from adapters.yaml_source import ScalarNode
+from adapters.loading.yaml_source import ScalarNode
+from adapters.templates.interpolation import Piece, bare, parse_piece, pieces
 
 
 def expressions_in(node: ScalarNode) -> list[Expression]:

@@ -29,13 +29,13 @@ from adapters import (
     render,
 )
 from adapters.explain import Explanation, describe
-from adapters.files import load_file, mapping_paths, read_text
+from adapters.loading.files import load_file, mapping_paths, read_text
 from adapters.outcomes import Outcome, Pairs
 from adapters.receive.decode import Decoder, Undecodable
-from adapters.sample_bodies import CannotSign, encoded
-from adapters.sample_keys import PrivateKey
-from adapters.signing import sign as sign_request
-from adapters.signing import unsigned
+from adapters.testing.bodies import CannotSign, encoded
+from adapters.testing.keys import PrivateKey
+from adapters.testing.signing import sign as sign_request
+from adapters.testing.signing import unsigned
 from gateway.cli.output import as_json_option, print_json
 from gateway.resources import mappings_dir
 from gateway.xapi.validation import check

@@ -9,14 +9,14 @@ from typing import Any
 import click
 import orjson
 
-from adapters.draft_model import Sample
-from adapters.drafting import Draft, draft
-from adapters.files import TEST_SUFFIX, read_text
-from adapters.lints import MappingError, suggest
+from adapters.drafting.drafting import Draft, draft
+from adapters.drafting.facts import facts_of, items_of
+from adapters.drafting.model import Sample
+from adapters.drafting.words import kebab
+from adapters.linting.findings import MappingError, suggest
+from adapters.loading.files import TEST_SUFFIX, read_text
 from adapters.receive.decode import Decoder, Undecodable
 from adapters.receive.presets import presets
-from adapters.sample_facts import facts_of, items_of
-from adapters.sample_words import kebab
 from gateway.cli.mapping_events import shown_path
 from gateway.cli.output import as_json_option, print_json
 from gateway.resources import mappings_dir

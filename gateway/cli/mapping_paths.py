@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from adapters.files import TEST_SUFFIX, mapping_paths, read_text
+from adapters.loading.files import TEST_SUFFIX, mapping_paths, read_text
 from gateway.cli.mapping_events import shown_path
 from gateway.resources import mappings_dir
 

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from adapters import Mapping, MappingError
-from adapters.coverage import Coverage, Observed
-from adapters.coverage import coverage as measure
-from adapters.expectations import updated
-from adapters.files import TEST_SUFFIX, load_file, read_text, reader
-from adapters.testing import CaseResult, run_tests
+from adapters.loading.files import TEST_SUFFIX, load_file, read_text, reader
+from adapters.testing.coverage import Coverage, Observed
+from adapters.testing.coverage import coverage as measure
+from adapters.testing.expectations import updated
+from adapters.testing.running import CaseResult, run_tests
 from gateway.cli.mapping_events import print_lints, shown_path
 from gateway.cli.mapping_paths import mapping_files, paths_argument, tests_of
 from gateway.cli.output import as_json_option, print_json

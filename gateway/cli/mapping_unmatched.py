@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adapters import Lint, Mapping, MappingError
-from adapters.files import load_file
+from adapters.loading.files import load_file
 from gateway.cli.stores import with_store
 from gateway.services.services import Services
 from gateway.services.unmatched import Report, findings

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from adapters.lints import suggest
-from adapters.terms import Term, choices
-from adapters.vocabulary import SHIPPED
+from adapters.linting.findings import suggest
+from adapters.vocabulary.terms import Term, choices
+from adapters.vocabulary.words import SHIPPED
 from gateway.cli.output import as_json_option, print_json, print_table
 
 

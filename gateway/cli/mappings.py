@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from adapters import Lint, MappingError, render
-from adapters.files import read_text, reader
-from adapters.linting import lint as lint_text
-from adapters.sarif import sarif
-from adapters.schema import schema as mapping_schema
-from adapters.schema import schema_of_tests
-from adapters.sharing import SHIPPED_PREFIX
+from adapters.linting.linting import lint as lint_text
+from adapters.linting.sarif import sarif
+from adapters.loading.files import read_text, reader
+from adapters.loading.schema import schema as mapping_schema
+from adapters.loading.schema import schema_of_tests
+from adapters.loading.sharing import SHIPPED_PREFIX
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.mapping_events import explain, run, shown_path, sign
 from gateway.cli.mapping_new import new

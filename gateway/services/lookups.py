@@ -17,7 +17,7 @@ from adapters import Event, Lookups, Taken
 from adapters import Mapping as AdapterMapping
 from adapters.functions.times import instant
 from adapters.identity import PEOPLE
-from adapters.lints import Lint
+from adapters.linting.findings import Lint
 from adapters.outcomes import Account
 from adapters.remember import Fact, Recalled
 from adapters.resolving import NOTHING, Wanted

@@ -17,9 +17,9 @@ import structlog
 
 from adapters import Mapping as AdapterMapping
 from adapters import MappingError
-from adapters.files import TEST_SUFFIX, load_file, mapping_paths, read_text, reader
-from adapters.instances import Instance
-from adapters.testing import run_tests
+from adapters.loading.files import TEST_SUFFIX, load_file, mapping_paths, read_text, reader
+from adapters.loading.instances import Instance
+from adapters.testing.running import run_tests
 from gateway import resources
 from gateway.services.grants import Secrets
 from gateway.services.metrics import MAPPING_RELOADS

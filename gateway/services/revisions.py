@@ -7,8 +7,8 @@ import datetime as dt
 from collections.abc import Callable
 
 from adapters import Mapping, MappingError
-from adapters.instances import INSTANCE, Instance
-from adapters.loader import load_mapping
+from adapters.loading.instances import INSTANCE, Instance
+from adapters.loading.loader import load_mapping
 from gateway.errors import Conflict, NotFound
 from gateway.store.revisions import Revision
 from gateway.store.revisions import Revisions as StoredRevisions

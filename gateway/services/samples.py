@@ -10,11 +10,11 @@ from typing import Any
 
 from adapters import Failed
 from adapters import Mapping as AdapterMapping
-from adapters.expectations import expectation
+from adapters.loading.yaml_source import write_yaml
 from adapters.outcomes import Pairs
 from adapters.privacy import Hidden
-from adapters.testing import run_tests
-from adapters.yaml_source import write_yaml
+from adapters.testing.expectations import expectation
+from adapters.testing.running import run_tests
 from gateway.errors import Invalid, Problem
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -9,17 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from adapters import Mapping as AdapterMapping
-from adapters.model import Block
+from adapters.loading.model import Block
+from adapters.loading.yaml_source import MapNode
 from adapters.receive.body_path import BodyPath
 from adapters.receive.checks import AnyOf, Basic, Check, OAuth2Client, Signed, Token
 from adapters.receive.jwt import Jwt
 from adapters.receive.public_key import PublicKeySigned
 from adapters.receive.receiver import Receiver
 from adapters.receive.signature import SignatureSpec, TimestampSpec
-from adapters.sample_bodies import CannotSign, encoded
-from adapters.sample_keys import sample_secret
-from adapters.signing import sign, unsigned
-from adapters.yaml_source import MapNode
+from adapters.testing.bodies import CannotSign, encoded
+from adapters.testing.keys import sample_secret
+from adapters.testing.signing import sign, unsigned
 
 _LONGEST_SAMPLE = 1_200  # characters of a body that is shown
 _CLOCK = {"s": "seconds since 1970", "ms": "milliseconds since 1970", "iso8601": "ISO 8601"}

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from adapters import Mapping as AdapterMapping
-from adapters.produces import Products, products
+from adapters.linting.produces import Products, products
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.services.mappings import Adapter, Mappings, nobody_set_up
 from gateway.services.source_fields import parse

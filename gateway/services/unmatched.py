@@ -9,8 +9,8 @@ from typing import Any
 
 from adapters import Lint
 from adapters import Mapping as AdapterMapping
-from adapters.lints import allowed
-from adapters.yaml_source import MapNode, Place
+from adapters.linting.findings import allowed
+from adapters.loading.yaml_source import MapNode, Place
 from gateway.services.texts import time_text
 from gateway.store import unmatched as store
 from gateway.store.unmatched import MOST_DELIVERIES, UnmatchedType

@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 
 from adapters import Lint, Lookups, MappingError
 from adapters import Mapping as AdapterMapping
-from adapters.coverage import Coverage, Observed
-from adapters.coverage import coverage as measure
-from adapters.files import TEST_SUFFIX, load_file, read_text, reader
-from adapters.linting import lint
-from adapters.loader import load_mapping
-from adapters.testing import CaseResult, run_tests
+from adapters.linting.linting import lint
+from adapters.loading.files import TEST_SUFFIX, load_file, read_text, reader
+from adapters.loading.loader import load_mapping
+from adapters.testing.coverage import Coverage, Observed
+from adapters.testing.coverage import coverage as measure
+from adapters.testing.running import CaseResult, run_tests
 from gateway import resources
 from gateway.errors import Conflict, Invalid, NotFound, Problem, Unavailable
 from gateway.services.deliveries import Sample

@@ -7,8 +7,8 @@ from typing import Any
 from adapters.expressions.compiler import compile_expression
 from adapters.expressions.environment import MAPPING_NAMES, Collected, Env
 from adapters.expressions.scope import Scope
+from adapters.loading.yaml_source import Place, ScalarNode, Source
 from adapters.outcomes import Lookups
-from adapters.yaml_source import Place, ScalarNode, Source
 
 TABLES = {"grades": {"A": "excellent", "*": "unknown"}, "codes": {"7": "seven"}}
 

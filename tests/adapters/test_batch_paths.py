@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from adapters.batch_paths import ELEMENT, items_of
-from adapters.sample_paths import written
-from adapters.yaml_source import Place, ScalarNode, Source
+from adapters.linting.sample_paths import written
+from adapters.loading.batch_paths import ELEMENT, items_of
+from adapters.loading.yaml_source import Place, ScalarNode, Source
 from tests.adapters.evaluate import evaluate
 
 

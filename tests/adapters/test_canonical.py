@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from adapters import Adapted, Event, load_mapping
-from adapters.case_payloads import sample_cases
-from adapters.files import load_file, mapping_paths, reader
+from adapters.loading.files import load_file, mapping_paths, reader
+from adapters.testing.payloads import sample_cases
 from benchmarks.mapping import LOOKUPS as HAND_LOOKUPS
 from benchmarks.mapping import MAPPING, PAYLOAD, by_hand
 from tests.adapters.support import LOOKUPS, made, simple, statements

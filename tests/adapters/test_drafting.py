@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from adapters import load_mapping
-from adapters.draft_model import Sample
-from adapters.drafting import draft
-from adapters.linting import lint
+from adapters.drafting.drafting import draft
+from adapters.drafting.model import Sample
+from adapters.linting.linting import lint
 from adapters.receive.presets import presets
-from adapters.testing import run_tests
+from adapters.testing.running import run_tests
 
 SAMPLES = sorted((Path(__file__).parents[2] / "mappings" / "samples").glob("*/*.json"))
 GRADED: dict[str, Any] = {

@@ -13,7 +13,7 @@ from adapters.expressions.parser import MAX_DEPTH, MAX_LENGTH
 from adapters.expressions.scope import MAX_STEPS
 from adapters.expressions.values import EvaluationError, equal
 from adapters.functions import FUNCTIONS
-from adapters.yaml_source import plain, read_yaml
+from adapters.loading.yaml_source import plain, read_yaml
 from tests.adapters.evaluate import evaluate
 
 TABLE = Path(__file__).parent / "expressions.yaml"

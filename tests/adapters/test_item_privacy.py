@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from adapters import Adapted, Event, Failed, Lookups, Mapping, MappingError, load_mapping
-from adapters.linting import lint
+from adapters.linting.linting import lint
 
 MAPPING = """\
 adapter: sample

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from adapters.lint_codes import CLASSES, CODES
-from adapters.linting import lint
-from adapters.lints import render
-from adapters.yaml_source import plain, read_yaml
+from adapters.linting.codes import CLASSES, CODES
+from adapters.linting.findings import render
+from adapters.linting.linting import lint
+from adapters.loading.yaml_source import plain, read_yaml
 
 HERE = Path(__file__).parent
 TABLE = HERE / "lints.yaml"

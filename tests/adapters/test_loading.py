@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters import MappingError, load_mapping, render
-from adapters.files import load_file, load_folder, mapping_paths, reader
-from adapters.schema import schema, schema_of_tests
-from adapters.shapes import SHAPES
-from adapters.template_docs import TEMPLATES
-from adapters.yaml_source import plain, read_yaml
+from adapters.loading.files import load_file, load_folder, mapping_paths, reader
+from adapters.loading.schema import schema, schema_of_tests
+from adapters.loading.yaml_source import plain, read_yaml
+from adapters.templates.docs import TEMPLATES
+from adapters.templates.shapes import SHAPES
 from tests.adapters.support import mapping_text
 
 SHIPPED = Path(__file__).parents[2] / "mappings"

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from adapters import Adapted
-from adapters.files import TEST_SUFFIX, load_file, mapping_paths, read_text, reader
-from adapters.loader import load_mapping
-from adapters.produces import Products, products
+from adapters.linting.produces import Products, products
+from adapters.loading.files import TEST_SUFFIX, load_file, mapping_paths, read_text, reader
+from adapters.loading.loader import load_mapping
 from adapters.statements import SOURCE_EXTENSION
-from adapters.testing import run_tests
+from adapters.testing.running import run_tests
 from gateway.resources import mappings_dir
 from gateway.xapi.contents import KINDS, contents
 

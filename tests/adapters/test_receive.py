@@ -12,7 +12,7 @@ import pytest
 
 from adapters import Accepted, Refused
 from adapters.receive.presets import presets
-from adapters.signing import sample_secret, sign, unsigned
+from adapters.testing.signing import sample_secret, sign, unsigned
 from tests.adapters.support import NOW, receiving, request, signed_by
 
 HELLO = b"Hello, World!"

@@ -12,9 +12,9 @@ import pytest
 
 from adapters import Accepted, Mapping, MappingError, Received, Refused, load_mapping
 from adapters.receive.body_path import NoPlace, body_path
-from adapters.sample_bodies import CannotSign, encoded, tampered
-from adapters.signing import sample_known, sample_secret, sign, unsigned
-from adapters.testing import run_tests
+from adapters.testing.bodies import CannotSign, encoded, tampered
+from adapters.testing.running import run_tests
+from adapters.testing.signing import sample_known, sample_secret, sign, unsigned
 from tests.adapters.support import NOW, receiving, request
 
 FORM = (("content-type", "application/x-www-form-urlencoded"),)

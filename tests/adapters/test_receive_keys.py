@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters import Accepted, Client, Known, Mapping, Refused, Wanting, load_mapping
 from adapters.receive.keys import JWS_ALGORITHMS, KeySet, key_set
-from adapters.sample_bodies import CannotSign
-from adapters.sample_keys import sample_key, sample_key_set
-from adapters.signing import sample_known, sample_secret, sign, unsigned
+from adapters.testing.bodies import CannotSign
+from adapters.testing.keys import sample_key, sample_key_set
+from adapters.testing.signing import sample_known, sample_secret, sign, unsigned
 from tests.adapters.support import NOW, receiving, request
 
 URL = "https://idp.example/jwks"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import Answered, MappingError, Refused, load_mapping
-from adapters.signing import sample_secret, sign, unsigned
+from adapters.testing.signing import sample_secret, sign, unsigned
 from tests.adapters.support import NOW, receiving, request, signed_by
 
 HANDSHAKE = """\

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from adapters import Event, Failed, MappingError, load_mapping
-from adapters.coverage import Observed, coverage
 from adapters.explain import describe
-from adapters.files import load_file, mapping_paths, reader
-from adapters.linting import lint
-from adapters.sample_bodies import CannotSign
-from adapters.signing import sample_secret, sign, unsigned
-from adapters.testing import CaseResult, run_tests
+from adapters.linting.linting import lint
+from adapters.loading.files import load_file, mapping_paths, reader
+from adapters.testing.bodies import CannotSign
+from adapters.testing.coverage import Observed, coverage
+from adapters.testing.running import CaseResult, run_tests
+from adapters.testing.signing import sample_secret, sign, unsigned
 from tests.adapters.support import LOOKUPS, NOW, mapping_text, simple
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"

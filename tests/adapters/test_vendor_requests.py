@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 import pytest
 
 from adapters import Accepted, Adapted, Answered, Event, Received, Refused, Request
-from adapters.files import load_file
-from adapters.signing import sample_known, sample_secret, sign, unsigned
+from adapters.loading.files import load_file
+from adapters.testing.signing import sample_known, sample_secret, sign, unsigned
 from tests.adapters.support import LOOKUPS, NOW
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"

@@ -8,11 +8,11 @@ import jsonschema
 import pytest
 
 from adapters import load_mapping
-from adapters.linting import lint
-from adapters.schema import schema
-from adapters.terms import KINDS, choices, shipped
-from adapters.vocabulary import SHIPPED, is_iri
-from adapters.yaml_source import plain, read_yaml
+from adapters.linting.linting import lint
+from adapters.loading.schema import schema
+from adapters.loading.yaml_source import plain, read_yaml
+from adapters.vocabulary.terms import KINDS, choices, shipped
+from adapters.vocabulary.words import SHIPPED, is_iri
 from gateway.xapi.validation import check
 from gateway.xapi.versions import Version
 from tests.adapters.support import adapt, statements
@@ -58,7 +58,7 @@ def test_every_iri_is_defined_once_and_every_term_has_a_word_of_its_own() -> Non
 
 
 def test_every_file_of_a_profile_is_listed() -> None:
-    folder = Path(__file__).parents[2] / "adapters" / "profiles"
+    folder = Path(__file__).parents[2] / "adapters" / "vocabulary" / "profiles"
     assert sorted(path.stem for path in folder.glob("*.yaml")) == sorted(PROFILES)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import MappingError, render
-from adapters.yaml_source import MAX_ALIASES, MAX_NODES, MapNode, plain, read_yaml, walk
+from adapters.loading.yaml_source import MAX_ALIASES, MAX_NODES, MapNode, plain, read_yaml, walk
 
 
 def messages(text: str) -> list[str]:

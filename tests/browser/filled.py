@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
-from adapters.files import mapping_paths
+from adapters.loading.files import mapping_paths
 from gateway.cmi5 import vocabulary as words
 from gateway.demo import build_course, samples
 from gateway.resources import mappings_dir

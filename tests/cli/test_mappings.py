@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
-from adapters.files import mapping_paths
+from adapters.loading.files import mapping_paths
 from gateway.cli.mappings import mappings
 from gateway.resources import mappings_dir
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from adapters import Event, Request
-from adapters.files import load_file, mapping_paths
+from adapters.loading.files import load_file, mapping_paths
 from gateway.services.adapting import events_of
 from gateway.services.at_hand import AtHand, Payloads
 from gateway.services.keeping import KeptBody, kept_body, kept_headers

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from adapters.files import load_file
-from adapters.loader import load_mapping
-from adapters.testing import run_tests
+from adapters.loading.files import load_file
+from adapters.loading.loader import load_mapping
+from adapters.testing.running import run_tests
 from gateway.errors import Invalid
 from gateway.resources import mappings_dir
 from gateway.services.samples import made_up, saved_sample

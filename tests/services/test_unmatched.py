@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.files import load_file
+from adapters.loading.files import load_file
 from gateway.services.unmatched import findings
 from gateway.store import unmatched as store
 from gateway.store.deliveries import DeliveryFilter

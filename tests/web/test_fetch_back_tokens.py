@@ -15,7 +15,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from adapters.sample_keys import sample_key
+from adapters.testing.keys import sample_key
 from gateway.resources import mappings_dir
 from gateway.services.grants import ClientCredentials
 from gateway.settings import SettingsError

@@ -19,8 +19,8 @@ import pytest
 from pymongo.read_concern import ReadConcern
 
 from adapters import MappingError, load_mapping
-from adapters.files import load_file
-from adapters.signing import sign, unsigned
+from adapters.loading.files import load_file
+from adapters.testing.signing import sign, unsigned
 from gateway.services.clock import utc_now
 from gateway.services.metrics import exposition
 from gateway.services.pressure import Pressure, Rates, come_again

@@ -9,9 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
-from adapters.case_payloads import sample_cases
-from adapters.files import TEST_SUFFIX, read_text, reader
-from adapters.lints import MappingError
+from adapters.linting.findings import MappingError
+from adapters.loading.files import TEST_SUFFIX, read_text, reader
+from adapters.testing.payloads import sample_cases
 from gateway.errors import BadRequest, Invalid, NotFound, PreconditionFailed
 from gateway.services.clock import utc_now
 from gateway.services.mappings import Adapter

@@ -1,0 +1,1 @@
+"""Statement templates: YAML shaped like its result, compiled to closures."""

@@ -1,0 +1,1 @@
+"""Words for verbs, activity types and extensions, with the profiles that define them."""

@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 from adapters.receive.decode import Undecodable
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.services.adapting import payload_of
-from gateway.services.mapper import Mapper, Rehearsal
 from gateway.services.mappings import Mappings
 from gateway.services.privacy import PrivacyKeys, Sealed
+from gateway.services.rehearsing import Rehearsal, Rehearsing
 from gateway.store import deliveries as store
 from gateway.store.deliveries import DeliveryFilter
 from gateway.store.delivery_records import Delivery, Replay, State
@@ -61,7 +61,7 @@ class Deliveries:
         self,
         deliveries: store.Deliveries,
         replays: Replays,
-        mapper: Mapper,
+        rehearsing: Rehearsing,
         mappings: Mappings,
         keys: PrivacyKeys,
         *,
@@ -69,7 +69,7 @@ class Deliveries:
     ) -> None:
         self._deliveries = deliveries
         self._replays = replays
-        self._mapper = mapper
+        self._rehearsing = rehearsing
         self._mappings = mappings
         self._keys = keys
         self._clock = clock
@@ -121,7 +121,7 @@ class Deliveries:
     ) -> AsyncIterator[Rehearsal]:
         """What `replay` would do, oldest delivery first, without storing anything."""
         async for delivery in self._deliveries.each(which, limit=limit or 0):
-            yield await self._mapper.rehearse(replace(delivery, replay=how))
+            yield await self._rehearsing.rehearse(replace(delivery, replay=how))
 
     # -- a closer look
 
@@ -173,13 +173,13 @@ class Deliveries:
             raise Conflict("only the hash of this delivery was kept; there is nothing to explain")
         how = Replay(id=uuid4(), original_mapping=original, original_lookups=original)
         try:
-            return await self._mapper.explained(replace(delivery, replay=how))
+            return await self._rehearsing.explained(replace(delivery, replay=how))
         except Undecodable as error:
             raise Invalid(f"the delivery cannot be decoded: {error}") from None
 
     async def explain_sample(self, adapter: str, sample: Sample) -> Sequence[dict[str, Any]]:
         """How each event of a payload would be mapped. Raises NotFound, Conflict."""
-        return await self._mapper.explained_sample(
+        return await self._rehearsing.explained_sample(
             adapter, sample.payload, sample.headers, sample.query, sample.received, sample.fetched
         )
 

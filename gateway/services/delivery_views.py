@@ -9,8 +9,8 @@ from typing import Any
 
 from gateway.services.deliveries import Progress
 from gateway.services.delivery_hours import Silence
-from gateway.services.mapper import Rehearsal
 from gateway.services.recording import Presence
+from gateway.services.rehearsing import Rehearsal
 from gateway.services.texts import time_text
 from gateway.store.delivery_hours import Hour
 from gateway.store.delivery_records import Delivery, Outcome, State

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from gateway.services.addresses import public_url
 from gateway.services.at_hand import Payloads
+from gateway.services.beginning import Beginning
 from gateway.services.deliveries import Deliveries
 from gateway.services.delivery_hours import Hours
 from gateway.services.directory import Directory
@@ -15,12 +16,14 @@ from gateway.services.fetch_back import FetchBack
 from gateway.services.fetching import Fetcher
 from gateway.services.key_sets import KeySets
 from gateway.services.lookups import Resolver
-from gateway.services.mapper import Mapper, Retention
+from gateway.services.mapper import Mapper
 from gateway.services.mapping_work import MappingWork
 from gateway.services.mappings import Adapter, Mappings
 from gateway.services.privacy import PrivacyKeys
 from gateway.services.receiving import Receiving
 from gateway.services.recording import Recorder
+from gateway.services.rehearsing import Rehearsing
+from gateway.services.results import Results, Retention
 from gateway.services.revisions import Revisions
 from gateway.services.shadowing import Shadowing
 from gateway.services.statements import Statements
@@ -67,19 +70,22 @@ class Hooks:
         self.revisions = Revisions(store.revisions, clock=clock)
         self._fetcher = fetcher
         fetch_back, payloads = FetchBack(fetcher, mappings.connection, clock=clock), Payloads()
+        recorder = Recorder(store, statements, home_page=public_url(settings))
+        resolver = Resolver(store.directory, store.facts, self.keys)
+        beginning = Beginning(mappings, self.revisions, resolver, self.keys, payloads, clock=clock)
+        retention = Retention(
+            records=dt.timedelta(seconds=hooks.retention), bodies=dt.timedelta(seconds=hooks.raw_retention)
+        )
         self.mapper = Mapper(
-            Recorder(store, statements, home_page=public_url(settings)),
+            beginning,
+            recorder,
+            Results(retention, clock=clock),
             mappings,
             self.revisions,
-            Resolver(store.directory, store.facts, self.keys),
+            resolver,
             self.keys,
             Shadowing(store.shadows, clock=clock),
             fetch_back,
-            payloads,
-            retention=Retention(
-                records=dt.timedelta(seconds=hooks.retention),
-                bodies=dt.timedelta(seconds=hooks.raw_retention),
-            ),
             clock=clock,
         )
         self.work = MappingWork(
@@ -105,8 +111,9 @@ class Hooks:
             refused=refused,
             clock=clock,
         )
+        rehearsing = Rehearsing(self.mapper, beginning, recorder, mappings, resolver, self.keys)
         self.deliveries = Deliveries(
-            store.deliveries, store.replays, self.mapper, mappings, self.keys, clock=clock
+            store.deliveries, store.replays, rehearsing, mappings, self.keys, clock=clock
         )
         self.workbench = Workbench(mappings)
         self.directory = Directory(store.directory, store.deliveries, self.keys, clock=clock)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import structlog
 
@@ -65,6 +66,10 @@ class _Loaded:
     shadows: Mapping[str, AdapterMapping] = field(default_factory=dict)
 
 
+Seen: TypeAlias = frozenset[tuple[str, int, int]]
+"""What folders look like: each file with its time of change (ns) and its size."""
+
+
 class Mappings:
     """Adapters by name, read when the first is wanted; where two folders have one, that of the later counts.
 
@@ -83,6 +88,7 @@ class Mappings:
         self._vendors = Vendors(connections or {}, secrets)
         self._instances = instances or {}
         self._loaded: _Loaded | None = None
+        self._read: Seen = frozenset()
         self._loading = threading.RLock()
 
     @classmethod
@@ -127,7 +133,13 @@ class Mappings:
         """The mapping that runs beside an adapter's own, if there is one."""
         return self._now.shadows.get(name)
 
-    def seen(self) -> frozenset[tuple[str, int, int]]:
+    @property
+    def read(self) -> Seen:
+        """What the folders looked like before they were read last."""
+        assert self._now is not None, "asking reads them"
+        return self._read
+
+    def seen(self) -> Seen:
         """What the folders look like: it changes when a file does."""
         found: set[tuple[str, int, int]] = set()
         pending = [str(folder) for folder in self.folders]
@@ -152,6 +164,7 @@ class Mappings:
         With `tested`, a mapping that is not the one in use has to pass its own tests first.
         """
         with self._loading:
+            self._read = self.seen()
             self._load_all(tested=tested)
 
     def _load_all(self, *, tested: bool) -> None:

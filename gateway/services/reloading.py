@@ -18,7 +18,7 @@ from uuid import uuid4
 import structlog
 
 from gateway.errors import GatewayError, Unavailable
-from gateway.services.mappings import Adapter, Mappings
+from gateway.services.mappings import Adapter, Mappings, Seen
 from gateway.services.metrics import MAPPINGS_KEPT
 from gateway.services.revisions import Revisions
 from gateway.store.connection import translating
@@ -50,14 +50,20 @@ class Reloading:
         self._clock = clock
         self._id = uuid4()
         self._generation = 0
-        self._seen = mappings.seen()
+        self._seen: Seen = frozenset()
         self._told: dt.datetime | None = None
         self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Look and follow, until cancelled."""
         self._generation = await self._status.wished()
-        await self._settled()
+        # That wish may be for a file that was written after this process had read it.
+        seen = await asyncio.to_thread(self._mappings.seen)
+        if seen == self._mappings.read:
+            self._seen = seen
+            await self._settled()
+        else:
+            await self.reload(self._generation, seen)
         try:
             while True:
                 await asyncio.sleep(self._watch or _PAUSE)
@@ -77,7 +83,7 @@ class Reloading:
         elif self._told is None or self._clock() - self._told >= _TELL_EVERY:
             await self._tell()
 
-    async def reload(self, generation: int, seen: Any = None) -> None:
+    async def reload(self, generation: int, seen: Seen | None = None) -> None:
         """Read the folder again, with the tests of what changed, and swap in what can be used."""
         async with self._turn:
             self._seen = await asyncio.to_thread(self._mappings.seen) if seen is None else seen

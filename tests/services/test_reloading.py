@@ -125,6 +125,23 @@ async def test_after_a_restart_a_broken_file_is_replaced_by_its_last_revision(
     assert (restored.problem, "E0" in str(restored.kept)) == (None, True)
 
 
+async def test_a_file_that_is_written_and_wished_for_while_a_process_starts_is_read(
+    worker: Worker, mappings_folder: Write
+) -> None:
+    fresh = Mappings(worker.mappings.folders)
+    fresh.load()
+    mappings_folder(**{"version: 1": "version: 2"})
+    await worker.store.mapping_status.wish()
+
+    async def read() -> bool:
+        (adapter,) = fresh.adapters
+        return adapter.mapping is not None and adapter.mapping.version == 2
+
+    unwatched = Reloading(fresh, worker.store.mapping_status, worker.hooks.revisions, watch=0, clock=utc_now)
+    async with beside(enduring("mappings", unwatched.run)):
+        await until(read)
+
+
 async def test_a_shadow_counts_what_it_would_say_otherwise_and_stores_nothing(
     worker: Worker, mappings_folder: Write
 ) -> None:

@@ -18,10 +18,12 @@ import structlog
 
 from adapters.statements import SOURCE_EXTENSION
 from gateway.errors import GatewayError, Unavailable
+from gateway.services.giving_way import give_way
 from gateway.services.revisions import Revisions
 from gateway.services.sources import Sources, told
 from gateway.store.connection import translating
 from gateway.store.observations import FURTHER, MOST_VALUES, Observations, Place, Row, Seen, Tally
+from gateway.store.statements import Statements
 from gateway.store.transactions import Contended
 from gateway.store.writers import Writer
 from gateway.xapi.contents import KINDS, contents
@@ -41,6 +43,7 @@ class Observing:
     def __init__(
         self,
         observations: Observations,
+        statements: Statements,
         writer: Writer,
         sources: Sources,
         revisions: Revisions,
@@ -48,6 +51,7 @@ class Observing:
         clock: Callable[[], dt.datetime],
     ) -> None:
         self._observations = observations
+        self._statements = statements
         self._writer = writer
         self._sources = sources
         self._revisions = revisions
@@ -55,12 +59,12 @@ class Observing:
         self._id = uuid4()
 
     async def run(self) -> None:
-        """Look until cancelled. A backlog is worked through at half speed, so that others have the rest."""
+        """Look until cancelled, giving way to others."""
         try:
             while True:
                 began = time.monotonic()
                 more = await self.look()
-                await asyncio.sleep(time.monotonic() - began if more else _EVERY)
+                await (give_way(self._statements, began) if more else asyncio.sleep(_EVERY))
         finally:
             # Best effort: a lease that nobody gives back runs out.
             with contextlib.suppress(Unavailable, TimeoutError), translating():

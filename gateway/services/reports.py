@@ -26,6 +26,7 @@ import structlog
 
 from gateway.services import learners
 from gateway.services.counting import Tally, meaning, registration_of
+from gateway.services.giving_way import give_way
 from gateway.settings.model import ReportsSettings
 from gateway.store.connection import translating
 from gateway.store.reports import CellKey, Change, Counted, Row
@@ -33,10 +34,9 @@ from gateway.store.store import Store
 
 log = structlog.get_logger(__name__)
 
-BATCH = 1000
+BATCH = 250  # what is counted is held in memory
 _BATCH_BY_HAND = 5000  # fewer changes of the same cells; more memory than a worker should take
 _EVERY = 2.0  # seconds between looks for new statements
-_PAUSE_BESIDE_WRITERS = 15  # times as long as the work before it
 _LEASE = dt.timedelta(seconds=30)
 _SAMPLE = 20_000
 
@@ -85,17 +85,11 @@ class Reports:
             place = await self._begun()
             if not await self.step(place) and not await self._reports.forget_former(place.generation):
                 return
-            # Others come first: while somebody stores statements, hardly any of the time is for counting.
-            share = _PAUSE_BESIDE_WRITERS if await self._is_written() else 1
-            await asyncio.sleep((time.monotonic() - started) * share)
+            await give_way(self._store.statements, started)
             if time.monotonic() - renewed > _LEASE.total_seconds() / 3:
                 if not await self._reports.claim(self._worker, _LEASE):
                     return
                 renewed = time.monotonic()
-
-    async def _is_written(self) -> bool:
-        """Whether statements were stored within the last seconds, by whichever process."""
-        return time.time() - await self._store.statements.latest() / 1_000_000 < _EVERY
 
     async def _begun(self) -> Counted:
         place = await self._reports.counted()

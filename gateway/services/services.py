@@ -131,7 +131,12 @@ class Services:
         self.removals = Removals(store, self.courses, self.registrations, self.sessions, lms=lms)
         self.sources = Sources.of(store, self.hooks.mappings, settings, clock=utc_now)
         self.observing = Observing(
-            store.observations, store.writer, self.sources, self.hooks.revisions, clock=utc_now
+            store.observations,
+            store.statements,
+            store.writer,
+            self.sources,
+            self.hooks.revisions,
+            clock=utc_now,
         )
         self._idle = dt.timedelta(seconds=cmi5.idle_timeout)
         self._lifetime = dt.timedelta(seconds=cmi5.session_lifetime)

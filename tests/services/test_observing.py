@@ -75,7 +75,12 @@ async def test_one_process_looks_at_a_time_and_another_goes_on_where_it_stopped(
     await observed(gateway)
     services, store = gateway.services, gateway.store
     other = Observing(
-        store.observations, store.writer, services.sources, services.hooks.revisions, clock=utc_now
+        store.observations,
+        store.statements,
+        store.writer,
+        services.sources,
+        services.hooks.revisions,
+        clock=utc_now,
     )
     await send(gateway, statement())
     assert await other.look() is False

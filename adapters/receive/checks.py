@@ -137,6 +137,11 @@ class Token:
     prefix: str
     preset: str | None = None
 
+    @property
+    def in_path(self) -> bool:
+        """Whether it is the last part of the path."""
+        return self.header is None and self.query is None and self.body is None
+
     def verify(self, sent: Incoming) -> Verified:
         secrets = list(usable(self.secrets, sent))
         if self.body is None:

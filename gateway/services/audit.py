@@ -16,7 +16,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from gateway.services.clock import utc_now
-from gateway.services.texts import time_text
+from gateway.services.texts import cell_text, time_text
 from gateway.settings import Settings
 from gateway.settings.model import AuditSettings
 from gateway.store.audit import Audit as StoredAudit
@@ -25,8 +25,6 @@ from gateway.store.store import Store
 
 _LONGEST = 300
 _COLUMNS = ("time", "store", "kind", "actor", "action", "outcome", "objects", "detail", "address", "request")
-# What a spreadsheet takes for a formula when a cell begins with it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LINES = 200
 
 
@@ -163,4 +161,4 @@ def _cut(value: Any) -> Any:
 
 def _cell(value: Any) -> str:
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return cell_text(text)

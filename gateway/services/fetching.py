@@ -5,9 +5,13 @@ The client is in `gateway.web.outgoing`; URLs come from configuration and mappin
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+
+_CODE = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,60}")  # RFC 6749 section 5.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,16 @@ class FetchFailed(Exception):
         self.status = status
         self.after = after
         self.body = body
+
+    @property
+    def code(self) -> str | None:
+        """`invalid_client` and its like: all that may be told of how a token endpoint refuses (RFC 6749)."""
+        try:
+            found = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        code = found.get("error") if isinstance(found, dict) else None
+        return code if isinstance(code, str) and _CODE.fullmatch(code) else None
 
 
 class Fetcher(Protocol):

@@ -30,7 +30,6 @@ _LONGEST_KEPT = 86_400.0
 _EARLY = 60.0  # seconds before its end that a token is not used any more, or a fifth of a short life
 _MOST_BYTES = 64 * 1024
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=:-]{1,16384}")
-_CODE = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,60}")  # RFC 6749 section 5.2
 _HINTS = {
     "invalid_client": "look at the client's id and secret",
     "unauthorized_client": "look at what the client, or the service account's delegation, is allowed",
@@ -187,18 +186,9 @@ def _seconds(written: Any) -> float:
 
 def _told(error: FetchFailed) -> FetchFailed:
     """Why there is no token. Of what the endpoint answers nothing but its error code is told."""
-    code = _code(error.body)
+    code = error.code
     reason = f"no access token: {error}" + (f" ({code})" if code else "")
     hint = _HINTS.get(code or "") or ("look at its settings and secrets" if error.status else None)
     if hint and not error.heals:
         reason += f"; {hint}"
     return FetchFailed(reason, heals=error.heals, after=error.after)
-
-
-def _code(body: bytes) -> str | None:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    code = found.get("error") if isinstance(found, dict) else None
-    return code if isinstance(code, str) and _CODE.fullmatch(code) else None

@@ -123,6 +123,11 @@ class Hooks:
         """Those that deliver into this store, by name."""
         return tuple(one for one in self.mappings.adapters if self._here(one.name))
 
+    @property
+    def receivers(self) -> tuple[Adapter, ...]:
+        """Those of them to which anything can come: a mapping without a receiver never gets anything here."""
+        return tuple(one for one in self.adapters if one.mapping is None or one.mapping.receiver is not None)
+
     async def run(self) -> None:
         """Store and map deliveries until cancelled."""
         try:

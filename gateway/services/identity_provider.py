@@ -10,7 +10,7 @@ import base64
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Any
@@ -254,7 +254,7 @@ class IdentityProvider:
             if not isinstance(tokens, dict):
                 raise ValueError("the answer is no JSON object")
         except FetchFailed as error:
-            self._note("code refused", error=str(error), said=_error_code(error.body))
+            self._note("code refused", error=str(error), said=error.code)
             if error.status is None or error.heals:
                 raise self._away() from None
             raise NotLetIn(f"{self.name} did not confirm the sign-in; begin again") from None
@@ -311,15 +311,7 @@ class IdentityProvider:
         return {**more, **claims}
 
     async def _fetch(self, request: Outgoing) -> bytes:
-        return await self._fetcher.fetch(
-            Outgoing(
-                url=request.url,
-                headers=request.headers,
-                form=request.form,
-                timeout=_TIMEOUT,
-                max_bytes=_MOST_BYTES,
-            )
-        )
+        return await self._fetcher.fetch(replace(request, timeout=_TIMEOUT, max_bytes=_MOST_BYTES))
 
     def _away(self) -> ProviderAway:
         return ProviderAway(
@@ -343,12 +335,3 @@ def _challenge(verifier: str) -> str:
 
 def _digest(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _error_code(body: bytes) -> str:
-    """`invalid_client` and its like, for the log."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return ""
-    return str(found.get("error", ""))[:100] if isinstance(found, dict) else ""

@@ -74,7 +74,7 @@ def _plan(mapping: Mapping) -> _Plan:
                 str(keys[0]).lower() for root, keys in _paths(mapping) if root == "headers" and keys
             ),
             secret_parameters=frozenset(parameters | {check.signature.query for check in signed}),
-            token_in_path=any(_in_path(check) for check in checks),
+            token_in_path=any(isinstance(check, Token) and check.in_path for check in checks),
         )
         if len(_plans) >= _MOST_REMEMBERED:
             _plans.clear()
@@ -175,10 +175,6 @@ def _headers_of(check: Check) -> tuple[str, ...]:
     if isinstance(check, Jwt):
         return (check.where,) if check.place == "header" else ()
     return check.signature.headers if isinstance(check, (Signed, PublicKeySigned)) else ()
-
-
-def _in_path(check: Check) -> bool:
-    return isinstance(check, Token) and not any((check.header, check.query, check.body))
 
 
 def _paths(mapping: Mapping) -> Iterator[tuple[str, tuple[Any, ...]]]:

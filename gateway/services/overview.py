@@ -124,13 +124,7 @@ async def overview(
     """What there is in the store of that name; raises Unavailable while MongoDB is away."""
     counts = store.Overview(services.store.client, services.store.name)
     statements = services.store.statements
-    # A mapping without a receiver never gets anything here.
-    adapters = [
-        adapter
-        for adapter in services.hooks.mappings.adapters
-        if settings.hooks.stores.get(adapter.name, settings.stores.default) == name
-        and (adapter.mapping is None or adapter.mapping.receiver is not None)
-    ]
+    adapters = services.hooks.receivers
     courses = await services.courses.list(limit=MOST_COURSES)
     since = round((now - _HOUR).timestamp() * 1_000_000)
     version, count, page, states, of_adapters, of_courses = await asyncio.gather(

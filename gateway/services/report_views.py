@@ -180,7 +180,7 @@ async def report(services: Services, question: Question) -> Report:
     scores.lines.sort(key=lambda line: int(line.key))
     listed = [line.key for line in by_course.lines if line.key != NO_COURSE]
     names = await _course_names(services, listed)
-    sources = await _source_names(services, [line.key for line in by_source.lines])
+    sources = _source_names(line.key for line in by_source.lines)
     for line in by_verb.lines:
         line.label = verb_name({"id": line.key})
     for line in by_source.lines:
@@ -374,7 +374,7 @@ async def _course_names(services: Services, courses: Sequence[str]) -> dict[str,
     return names
 
 
-async def _source_names(services: Services, sources: Sequence[str]) -> dict[str, str]:
+def _source_names(sources: Iterable[str]) -> dict[str, str]:
     kinds: Mapping[str, str] = {
         "adapter": "webhooks of {}",
         "credential": "xAPI with the key {}",

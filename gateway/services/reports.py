@@ -189,11 +189,11 @@ class Reports:
                 statements=there, cells=len(totals), wrong=wrong, of="the number of all statements"
             )
         size, name = max(sizes)
-        wrong += await self._wrong(place, name)
-        cells = len(await self._reports.all_of(place.generation, name))
-        return Checked(statements=size, cells=cells, wrong=wrong, of=name)
+        cells, wrong_of_source = await self._wrong(place, name)
+        return Checked(statements=size, cells=cells, wrong=wrong + wrong_of_source, of=name)
 
-    async def _wrong(self, place: Counted, source: str) -> list[CellKey]:
+    async def _wrong(self, place: Counted, source: str) -> tuple[int, list[CellKey]]:
+        """How many cells of a source there are, and those that differ from a recount."""
         kind, _, value = source.partition(" ")
         rows = [row async for row in self._reports.rows_of(f"source.{kind}", value, place.stored)]
         voided = await self._reports.voidings([row["_id"] for row in rows])
@@ -208,10 +208,8 @@ class Reports:
             cell.key: (cell.standing, cell.voided, cell.total, len(cell.learners))
             for cell in await self._reports.all_of(place.generation, source)
         }
-        return sorted(
-            (key for key in again.keys() | kept.keys() if again.get(key) != kept.get(key)),
-            key=lambda key: (key.period, key.kind, key.course or ""),
-        )
+        differing = (key for key in again.keys() | kept.keys() if again.get(key) != kept.get(key))
+        return len(kept), sorted(differing, key=lambda key: (key.period, key.kind, key.course or ""))
 
 
 def _comparable(change: Change) -> tuple[Any, ...]:

@@ -129,7 +129,7 @@ class Services:
         self.preferences = Preferences(store, clock=lms.now)
         self.reports = Reports(store, settings.reports, key=more_key)
         self.removals = Removals(store, self.courses, self.registrations, self.sessions, lms=lms)
-        self.sources = Sources.of(store, self.hooks.mappings, settings, clock=utc_now)
+        self.sources = Sources.of(store, lambda: self.hooks.receivers, settings, clock=utc_now)
         self.observing = Observing(
             store.observations,
             store.statements,

@@ -96,7 +96,7 @@ _DECODED = {
 def _is_in_path(check: Check) -> bool:
     if isinstance(check, AnyOf):
         return _is_in_path(check.checks[0])
-    return isinstance(check, Token) and not (check.header or check.query or check.body)
+    return isinstance(check, Token) and check.in_path
 
 
 def _each(check: Check, mapping: AdapterMapping, gateway: str) -> list[list[Fact]]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from adapters import Mapping as AdapterMapping
 from adapters.linting.produces import Products, products
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
-from gateway.services.mappings import Adapter, Mappings, nobody_set_up
+from gateway.services.mappings import Adapter, nobody_set_up
 from gateway.services.source_fields import parse
 from gateway.settings import Settings
 from gateway.store.credentials import Credential
@@ -123,34 +123,36 @@ class Sources:
     def __init__(
         self,
         store: Store,
-        mappings: Mappings,
+        adapters: Callable[[], Sequence[Adapter]],
         credentials: StoredCredentials,
         *,
         name: str,
-        here: Callable[[str], bool],
         clock: Callable[[], dt.datetime],
     ) -> None:
         self._records = store.sources
         self._observations = store.observations
-        self._mappings = mappings
+        self._adapters = adapters
         self._credentials = credentials
         self._name = name
-        self._here = here
         self._clock = clock
 
     @classmethod
     def of(
-        cls, store: Store, mappings: Mappings, settings: Settings, *, clock: Callable[[], dt.datetime]
+        cls,
+        store: Store,
+        adapters: Callable[[], Sequence[Adapter]],
+        settings: Settings,
+        *,
+        clock: Callable[[], dt.datetime],
     ) -> Sources:
-        """Those of a store; credentials of all stores live in the default one."""
+        """Those of a store, to which `adapters` deliver; all credentials live in the default one."""
         default = settings.stores.default
         name = next((key for key, value in settings.databases.items() if value == store.name), default)
         return cls(
             store,
-            mappings,
+            adapters,
             Store(store.client, settings.databases[default]).credentials,
             name=name,
-            here=lambda adapter: settings.hooks.stores.get(adapter, default) == name,
             clock=clock,
         )
 
@@ -200,13 +202,6 @@ class Sources:
                 return self._of_credential(credential, records)
         raise NotFound(f"there is no source {identity[:200]!r}")
 
-    def _adapters(self) -> list[Adapter]:
-        return [
-            one
-            for one in self._mappings.adapters
-            if self._here(one.name) and (one.mapping is None or one.mapping.receiver is not None)
-        ]
-
     def _of_adapter(self, adapter: Adapter, records: Mapping[str, SourceRecord], known: set[str]) -> Source:
         identity = f"adapter:{adapter.name}"
         in_use = identity in known or is_set_up(adapter)
@@ -254,35 +249,24 @@ class Sources:
         elif seen.value == FURTHER:
             raise Conflict("these are too many to be declared one by one; the vendor should send fewer")
         else:
-            record = standing.source.record
-            declared = record.declared or Declared()
-            values = dict.fromkeys((*getattr(declared, seen.kind), seen.value))
-            changed = replace(declared, **{seen.kind: tuple(values)})
-            await self._put(replace(record, declared=changed), record.number, by)
+            await self._declare(standing, [seen], by)
         return await self.get(seen.source)
 
     async def declare_seen(self, identity: str, *, by: str) -> Standing:
         """Declare all that a source was seen to send, as a beginning. Raises NotFound."""
         standing = await self.get(identity)
-        record = standing.source.record
-        declared = record.declared or Declared()
-        parts = {
-            kind: tuple(
-                dict.fromkeys(
-                    (
-                        *getattr(declared, kind),
-                        *(
-                            one.seen.value
-                            for one in standing.observed
-                            if one.seen.kind == kind and one.seen.value != FURTHER
-                        ),
-                    )
-                )
-            )
-            for kind in KINDS
-        }
-        await self._put(replace(record, declared=Declared(**parts)), record.number, by)
+        seen = [one.seen for one in standing.observed if one.seen.value != FURTHER]
+        await self._declare(standing, seen, by)
         return await self.get(identity)
+
+    async def _declare(self, standing: Standing, seen: Sequence[Seen], by: str) -> None:
+        record = standing.source.record
+        before = record.declared or Declared()
+        values = {kind: dict.fromkeys(getattr(before, kind)) for kind in KINDS}
+        for one in seen:
+            values[_kind(one.kind)][one.value] = None
+        declared = Declared(**{kind: tuple(found) for kind, found in values.items()})
+        await self._put(replace(record, declared=declared), record.number, by)
 
     async def _put(self, record: SourceRecord, number: int, by: str) -> None:
         written = replace(record, number=number + 1, updated=self._clock(), by=by)

@@ -172,7 +172,7 @@ class Statements:
             if isinstance(ids, BaseException):
                 results[index] = ids
             elif ids:
-                others[index] = partial(self._recorded, requests[index][0], entries)
+                others[index] = partial(self._kept, requests[index][0], entries, entries)
             else:
                 stored[index] = entries
                 results[index] = [entry.statement["id"] for entry in entries]
@@ -198,12 +198,6 @@ class Statements:
             except Exception as error:  # belongs to those who taught
                 errors |= dict.fromkeys(some, error)
         return errors
-
-    async def _recorded(self, origin: Origin, entries: Sequence[Entry]) -> list[str]:
-        stored = await self._store_all(entries, None, stamp_prepared)
-        if stored:
-            await self._knowledge.learn([entry.statement for entry in stored], define=origin.define)
-        return [entry.statement["id"] for entry in entries]
 
     async def _take(
         self, grant: Grant, version: Version, parsed: strict_json.Parsed, sent: Sent
@@ -240,6 +234,17 @@ class Statements:
     ) -> list[str]:
         entries, brought = self._checked(origin, version, parsed, sent)
         arranged = self._arranged(entries, insertions) if insertions else entries
+        return await self._kept(origin, entries, arranged, brought, also)
+
+    async def _kept(
+        self,
+        origin: Origin,
+        entries: Sequence[Entry],
+        arranged: Sequence[Entry],
+        brought: Sequence[Attachment] = (),
+        also: Also | None = None,
+    ) -> list[str]:
+        """Store valid statements, `arranged` with what goes in between, and learn from the new ones; ids."""
         stored = await self._store_with(brought, arranged, also)
         if stored:
             await self._knowledge.learn([entry.statement for entry in stored], define=origin.define)

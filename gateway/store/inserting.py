@@ -21,8 +21,16 @@ async def insert_new(
     try:
         await collection.insert_many(documents, ordered=False)
     except BulkWriteError as error:
-        failures = error.details.get("writeErrors", ())
-        if error.details.get("writeConcernErrors") or any(one["code"] != DUPLICATE_KEY for one in failures):
-            raise
-        return [failure["index"] for failure in failures]
+        return taken_positions(error)
     return []
+
+
+def taken_positions(error: BulkWriteError) -> list[int]:
+    """The positions of what was not written because its id, or another unique key, is taken; any other error
+    is raised.
+    """
+    failures = error.details.get("writeErrors", ())
+    concerns = error.details.get("writeConcernErrors")
+    if concerns or not failures or any(one["code"] != DUPLICATE_KEY for one in failures):
+        raise error
+    return [failure["index"] for failure in failures]

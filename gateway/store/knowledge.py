@@ -15,7 +15,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
 from gateway.store.encoding import MAX_DOCUMENT
-from gateway.store.inserting import DUPLICATE_KEY
+from gateway.store.inserting import taken_positions
 
 # Names beyond this number, or of this length, say more about a shared account than about a person.
 MAX_NAMES = 50
@@ -44,8 +44,7 @@ class Activities:
             try:
                 result = await self._collection.bulk_write(writes, ordered=False)
             except BulkWriteError as error:
-                if not _only_duplicates(error):
-                    raise
+                taken_positions(error)
                 continue
             if result.inserted_count + result.matched_count == len(writes):
                 return
@@ -94,13 +93,6 @@ def _change(
     return UpdateOne(
         {"_id": activity, "revision": row["revision"]},
         {"$set": {"definition": after}, "$inc": {"revision": 1}},
-    )
-
-
-def _only_duplicates(error: BulkWriteError) -> bool:
-    failures = error.details.get("writeErrors", ())
-    return not error.details.get("writeConcernErrors") and all(
-        item["code"] == DUPLICATE_KEY for item in failures
     )
 
 

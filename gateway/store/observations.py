@@ -190,14 +190,9 @@ class Observations:
         rows = self._collection.find(condition).sort([("_id.source", 1), ("_id.kind", 1), ("_id.value", 1)])
         return [_observation(row) async for row in rows]
 
-    async def get(self, seen: Seen) -> Observation | None:
-        row = await self._collection.find_one({"_id": seen._asdict()})
-        return _observation(row) if row else None
-
-    async def stop(self, seen: Seen, now: dt.datetime, by: str) -> bool:
-        """Note that a value should not come any more; False if it never did."""
-        change = {"$set": {"stopped": now, "by": by}}
-        return (await self._collection.update_one({"_id": seen._asdict()}, change)).matched_count == 1
+    async def stop(self, seen: Seen, now: dt.datetime, by: str) -> None:
+        """Note that a value should not come any more."""
+        await self._collection.update_one({"_id": seen._asdict()}, {"$set": {"stopped": now, "by": by}})
 
 
 def _moment(micros: int) -> dt.datetime:

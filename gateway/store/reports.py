@@ -10,6 +10,7 @@ between, each statement counts once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -222,8 +223,8 @@ class Reports:
         number: int,
         changes: Mapping[CellKey, Change],
         merge: Callable[[bytes, Iterable[int]], bytes],
-    ) -> Counted | None:
-        """Add changes and go on to another place; None, with nothing done, if somebody else went on.
+    ) -> None:
+        """Add changes and go on to another place; nothing is done if somebody else went on.
 
         `merge` joins packed learners with hashes of further ones.
         """
@@ -244,17 +245,8 @@ class Reports:
             if updates:
                 await self._cells.bulk_write(updates, ordered=False, session=transaction)
 
-        try:
+        with contextlib.suppress(Contended):
             await transact(self._client, write)
-        except Contended:
-            return None
-        return Counted(
-            generation=place.generation,
-            meaning=place.meaning,
-            stored=stored,
-            id=identity,
-            number=place.number + number,
-        )
 
     async def forget_former(self, generation: int) -> int:
         """Delete some cells of earlier generations; how many."""
@@ -274,13 +266,14 @@ class Reports:
         until: str,
         source: str | None,
         course: str | None,
-        kinds: Sequence[str] | str,
+        kinds: str,
     ) -> list[Cell]:
         """Cells of periods from `since` to `until`, both included, of a source and a course (None: of any).
 
-        `kinds` are names, or one text that names begin with.
+        `kinds` is what the names of kinds begin with; without it, the kind of all statements.
         """
-        condition = {"s": source, "c": course, "k": _kinds(kinds)}
+        of_kind = {"$gte": kinds, "$lt": f"{kinds}\U0010ffff"} if kinds else ""
+        condition = {"s": source, "c": course, "k": of_kind}
         return await self._find(generation, since, until, condition, "by_kind")
 
     async def cells_by_source(
@@ -346,12 +339,6 @@ def _updates(
             }
         updates.append(UpdateOne({"_id": cell}, update, upsert=before is None))
     return updates
-
-
-def _kinds(kinds: Sequence[str] | str) -> Any:
-    if isinstance(kinds, str):
-        return {"$gte": kinds, "$lt": f"{kinds}\U0010ffff"} if kinds else ""
-    return {"$in": list(kinds)}
 
 
 def _counted(row: Row) -> Counted:

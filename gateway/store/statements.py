@@ -20,7 +20,7 @@ from pymongo.read_concern import ReadConcern
 from gateway.errors import TooLarge
 from gateway.store.encoding import encodable, holdable, nearest, outline
 from gateway.store.indexes import LEADING, STATEMENT_KEYS, statement_index
-from gateway.store.inserting import DUPLICATE_KEY
+from gateway.store.inserting import DUPLICATE_KEY, taken_positions
 from gateway.store.row_filters import RowFilter, itself
 from gateway.store.transactions import Also, Transaction, transact
 
@@ -414,8 +414,4 @@ def _codes(error: BulkWriteError) -> set[int]:
 
 
 def _taken(error: BulkWriteError, entries: Sequence[Entry]) -> set[UUID]:
-    failures = error.details.get("writeErrors", ())
-    concerns = error.details.get("writeConcernErrors", ())
-    if concerns or not failures or any(item["code"] != DUPLICATE_KEY for item in failures):
-        raise error
-    return {entries[item["index"]].id for item in failures}
+    return {entries[index].id for index in taken_positions(error)}

@@ -30,7 +30,6 @@ COMMON = ("data.dir", "mongo.uri", "server.host", "server.port", "server.content
 version_option = click.option(
     "--version", type=click.IntRange(min=1), default=None, help="Another than the current one."
 )
-store_option = click.option("--store", default=None, help="The store; the default one if not given.")
 
 
 def with_services(

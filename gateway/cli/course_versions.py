@@ -8,9 +8,10 @@ from uuid import UUID
 
 import click
 
-from gateway.cli.cmi5 import COMMON, Id, store_option, version_option, with_services
+from gateway.cli.cmi5 import COMMON, Id, version_option, with_services
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.output import as_json_option, print_json, print_table
+from gateway.cli.stores import store_option
 from gateway.services.course_exports import package_of, structure_of
 from gateway.services.course_views import course_summary, version_summary
 from gateway.services.services import Services

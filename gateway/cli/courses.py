@@ -20,13 +20,13 @@ from gateway.cli.cmi5 import (
     learner_options,
     overrides_of,
     print_overrides,
-    store_option,
     version_option,
     with_services,
 )
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.course_versions import COMMANDS
 from gateway.cli.output import as_json_option, print_json, print_table, telling
+from gateway.cli.stores import store_option
 from gateway.cmi5.overrides import Overrides, read_overrides
 from gateway.cmi5.vocabulary import LaunchMode, MoveOn
 from gateway.services.addresses import configured_addresses

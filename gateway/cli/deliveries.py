@@ -17,7 +17,7 @@ from adapters.receive.decode import Undecodable
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.moments import Moment
 from gateway.cli.output import as_json_option, print_json, print_table
-from gateway.cli.stores import with_store
+from gateway.cli.stores import store_option, with_store
 from gateway.services.deliveries import Deliveries
 from gateway.services.delivery_views import rehearsal, replay_view, summary, whole
 from gateway.settings import Settings
@@ -35,7 +35,7 @@ _COLUMNS = ("id", "received", "adapter", "state", "events", "statements", "reaso
 def _filter_options(command: Command) -> Command:
     moment = Moment()
     for option in (
-        click.option("--store", default=None, help="The store; the default one if not given."),
+        store_option,
         click.option("--until", type=moment, default=None, help="Received before; see --since."),
         click.option("--since", type=moment, default=None, help="Received from then on: a time, or 7d."),
         click.option(
@@ -79,7 +79,7 @@ def list_(sources: Sources, store: str | None, limit: int, as_json: bool, **chos
 @deliveries.command()
 @settings_options(*_COMMON)
 @click.argument("delivery", type=click.UUID)
-@click.option("--store", default=None, help="The store; the default one if not given.")
+@store_option
 @as_json_option
 def show(sources: Sources, delivery: UUID, store: str | None, as_json: bool) -> None:
     """Show one delivery: its request as it came, and what became of each event."""
@@ -189,7 +189,7 @@ def replay(
 
 @deliveries.command()
 @settings_options(*_COMMON)
-@click.option("--store", default=None, help="The store; the default one if not given.")
+@store_option
 @click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True)
 @as_json_option
 def replays(sources: Sources, store: str | None, limit: int, as_json: bool) -> None:

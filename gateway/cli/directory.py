@@ -11,7 +11,7 @@ import click
 from adapters.identity import PEOPLE
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.output import as_json_option, print_json, print_table
-from gateway.cli.stores import with_store
+from gateway.cli.stores import store_option, with_store
 from gateway.errors import Invalid
 from gateway.services.directory import Directory, Put, entries_of_csv, entry_view
 from gateway.store.directory import EntryFilter
@@ -20,7 +20,6 @@ Result = TypeVar("Result")
 _COMMON = ("data.dir", "mongo.uri")
 _TOGETHER = 5_000
 
-store_option = click.option("--store", default=None, help="The store; the default one if not given.")
 set_option = click.option("--set", "of", default=None, help=f"The set; people are {PEOPLE}.")
 kind_option = click.option("--kind", default=None, help="What the value is, such as email.")
 value_option = click.option("--value", default=None, help="What the vendor calls them.")

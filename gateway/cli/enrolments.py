@@ -8,9 +8,10 @@ from uuid import UUID
 
 import click
 
-from gateway.cli.cmi5 import COMMON, Id, store_option, with_services
+from gateway.cli.cmi5 import COMMON, Id, with_services
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.output import as_json_option, print_json, telling
+from gateway.cli.stores import store_option
 from gateway.services.course_views import enrolled
 from gateway.services.progress_tables import progress_table
 from gateway.services.services import Services

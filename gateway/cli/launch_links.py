@@ -8,9 +8,10 @@ from uuid import UUID
 
 import click
 
-from gateway.cli.cmi5 import COMMON, Id, au_reference, store_option, with_services
+from gateway.cli.cmi5 import COMMON, Id, au_reference, with_services
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.output import as_json_option, print_json, print_table
+from gateway.cli.stores import store_option
 from gateway.cmi5.overrides import Overrides
 from gateway.services.addresses import configured_addresses
 from gateway.services.course_views import link_summary

@@ -10,7 +10,7 @@ import click
 
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.output import as_json_option, print_json, print_table
-from gateway.cli.stores import with_store
+from gateway.cli.stores import store_option, with_store
 from gateway.services.clock import utc_now
 from gateway.services.revision_views import process_view, report_view, revision_view
 from gateway.services.services import Services
@@ -20,8 +20,6 @@ Result = TypeVar("Result")
 _COMMON = ("data.dir", "mongo.uri", "hooks.mappings")
 _POLL_SECONDS = 0.2
 _PATIENCE = 30.0  # seconds
-
-store_option = click.option("--store", default=None, help="The store; the default one if not given.")
 
 
 @click.command()

@@ -18,12 +18,13 @@ from gateway.cli.config import Sources, settings_options
 from gateway.cli.mapping_events import explain, run, shown_path, sign
 from gateway.cli.mapping_new import new
 from gateway.cli.mapping_paths import mapping_files, paths_argument, tests_of
-from gateway.cli.mapping_status import reload, revisions, shadow, status, store_option
+from gateway.cli.mapping_status import reload, revisions, shadow, status
 from gateway.cli.mapping_tests import run_test_files
 from gateway.cli.mapping_unmatched import unmatched_findings
 from gateway.cli.mapping_words import words
 from gateway.cli.moments import Moment
 from gateway.cli.output import as_json_option, print_json
+from gateway.cli.stores import store_option
 from gateway.resources import mappings_dir
 
 _LEVELS = ["note", "warning", "error"]

@@ -90,7 +90,7 @@ def reset_link(sources: Sources, login: str, as_json: bool) -> None:
 def set_roles(sources: Sources, login: str, roles: tuple[str, ...], as_json: bool) -> None:
     """Give somebody other roles; they count at once."""
     person = _with(sources.require(), lambda present: present.set_roles(login, roles))
-    print_json(_described(person)) if as_json else click.echo(f"{person.login} is {', '.join(person.roles)}")
+    _print(person, f"{person.login} is {', '.join(person.roles)}", as_json=as_json)
 
 
 @people.command("sign-out")
@@ -100,7 +100,7 @@ def set_roles(sources: Sources, login: str, roles: tuple[str, ...], as_json: boo
 def sign_out(sources: Sources, login: str, as_json: bool) -> None:
     """End all sessions of somebody, who may sign in again."""
     person = _with(sources.require(), lambda present: present.end_sessions(login))
-    print_json(_described(person)) if as_json else click.echo(f"{person.login} is signed out")
+    _print(person, f"{person.login} is signed out", as_json=as_json)
 
 
 @people.command("link")
@@ -115,7 +115,7 @@ def link_subject(sources: Sources, login: str, subject: str, as_json: bool) -> N
     if issuer is None:
         raise click.ClickException("there is no identity provider; set oidc.issuer")
     person = _with(settings, lambda present: present.link_subject(login, issuer, subject))
-    print_json(_described(person)) if as_json else click.echo(f"{person.login} may come in as {subject}")
+    _print(person, f"{person.login} may come in as {subject}", as_json=as_json)
 
 
 @people.command("unlink")
@@ -125,7 +125,7 @@ def link_subject(sources: Sources, login: str, subject: str, as_json: bool) -> N
 def unlink_subject(sources: Sources, login: str, as_json: bool) -> None:
     """Let somebody not come in from the identity provider any more, and end their sessions."""
     person = _with(sources.require(), lambda present: present.unlink_subject(login))
-    print_json(_described(person)) if as_json else click.echo(f"{person.login} is not linked any more")
+    _print(person, f"{person.login} is not linked any more", as_json=as_json)
 
 
 @people.command()
@@ -135,7 +135,7 @@ def unlink_subject(sources: Sources, login: str, as_json: bool) -> None:
 def disable(sources: Sources, login: str, as_json: bool) -> None:
     """End all sessions of somebody, who cannot sign in any more."""
     person = _with(sources.require(), lambda present: present.disable(login))
-    print_json(_described(person)) if as_json else click.echo(f"{person.login} is disabled")
+    _print(person, f"{person.login} is disabled", as_json=as_json)
 
 
 @people.command()
@@ -145,7 +145,7 @@ def disable(sources: Sources, login: str, as_json: bool) -> None:
 def enable(sources: Sources, login: str, as_json: bool) -> None:
     """Let somebody who was disabled sign in again."""
     person = _with(sources.require(), lambda present: present.enable(login))
-    print_json(_described(person)) if as_json else click.echo(f"{person.login} may sign in")
+    _print(person, f"{person.login} may sign in", as_json=as_json)
 
 
 def _with(settings: Settings, use: Callable[[People], Awaitable[Result]]) -> Result:
@@ -156,6 +156,13 @@ def _with(settings: Settings, use: Callable[[People], Awaitable[Result]]) -> Res
             return await use(People.of(settings, store))
 
     return run(main)
+
+
+def _print(person: Person, told: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_described(person))
+    else:
+        click.echo(told)
 
 
 def _print_link(settings: Settings, person: Person, token: str, *, as_json: bool) -> None:

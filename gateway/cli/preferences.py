@@ -7,9 +7,10 @@ from uuid import UUID
 
 import click
 
-from gateway.cli.cmi5 import COMMON, Id, store_option, with_services
+from gateway.cli.cmi5 import COMMON, Id, with_services
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.output import as_json_option, print_json
+from gateway.cli.stores import store_option
 from gateway.errors import NotFound
 from gateway.services.services import Services
 from gateway.xapi import strict_json

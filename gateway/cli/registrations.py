@@ -17,12 +17,12 @@ from gateway.cli.cmi5 import (
     learner_options,
     overrides_of,
     print_overrides,
-    store_option,
     version_option,
     with_services,
 )
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.output import as_json_option, print_json, print_table
+from gateway.cli.stores import store_option
 from gateway.cmi5.overrides import Overrides
 from gateway.cmi5.vocabulary import WAIVE_REASONS
 from gateway.services.course_views import overrides_document, registration_summary, whole_registration

@@ -6,9 +6,7 @@ import click
 
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.output import as_json_option, print_json, telling
-from gateway.cli.stores import with_store
-from gateway.services.clock import utc_now
-from gateway.services.report_questions import read_question
+from gateway.cli.stores import store_option, with_store
 from gateway.services.report_tables import as_csv
 from gateway.services.report_tables import as_json as as_json_report
 from gateway.services.report_views import report
@@ -16,8 +14,6 @@ from gateway.services.reports import Checked
 from gateway.services.services import Services
 
 _COMMON = ("data.dir", "mongo.uri")
-
-store_option = click.option("--store", default=None, help="The store; the default one if not given.")
 
 
 @click.group()
@@ -40,8 +36,7 @@ def show(
     given = {"from": since, "to": until, "source": source, "course": course}
 
     async def ask(services: Services) -> None:
-        today = utc_now().astimezone(services.reports.zone).date()
-        found = await report(services, read_question(given, today))
+        found = await report(services, services.reports.question(given))
         if as_json:
             print_json(as_json_report(found))
         else:

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import click
 
-from gateway.cli.cmi5 import COMMON, PAGE, Id, Place, every, store_option, with_services
+from gateway.cli.cmi5 import COMMON, PAGE, Id, Place, every, with_services
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.output import as_json_option, print_json, print_table
+from gateway.cli.stores import store_option
 from gateway.services.course_views import session_summary, whole_session
 from gateway.services.services import Services
 from gateway.store.sessions import Session

@@ -10,7 +10,7 @@ import click
 from gateway.cli.config import Sources as Settings
 from gateway.cli.config import settings_options
 from gateway.cli.output import as_json_option, print_json, print_table
-from gateway.cli.stores import with_store
+from gateway.cli.stores import store_option, with_store
 from gateway.services.source_fields import DATA_CLASSES, TEXTS, written
 from gateway.services.source_views import source_summary, source_view
 from gateway.services.sources import Sources, Standing
@@ -18,8 +18,6 @@ from gateway.xapi.contents import KINDS
 
 Result = TypeVar("Result")
 _COMMON = ("data.dir", "mongo.uri")
-
-store_option = click.option("--store", default=None, help="The store; the default one if not given.")
 
 
 @click.group()

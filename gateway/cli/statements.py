@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from gateway.cli.config import Sources, settings_options
 from gateway.cli.opening import open_client, run
 from gateway.cli.output import as_json_option, print_json
+from gateway.cli.stores import store_option
 from gateway.errors import GatewayError
 from gateway.services.addresses import public_url
 from gateway.services.attachment_files import AttachmentFiles, replacing
@@ -34,7 +35,6 @@ from gateway.xapi.versions import Version
 
 _COMMON = ("data.dir", "mongo.uri")
 _STDIO = "-"
-_store_option = click.option("--store", default=None, help="The store; the default one if not given.")
 _progress_option = click.option(
     "--progress/--no-progress",
     default=None,
@@ -66,7 +66,7 @@ def statements() -> None:
     help="Folder for attachment data; FILE.attachments by default.",
 )
 @click.option("--no-attachments", is_flag=True, help="Leave attachment data out.")
-@_store_option
+@store_option
 @_progress_option
 @as_json_option
 def export(
@@ -137,7 +137,7 @@ def export(
 )
 @click.option("--strict", is_flag=True, help="Stop at the first line that is rejected.")
 @click.option("--rejects", default=None, type=click.Path(dir_okay=False), help="Write rejected lines there.")
-@_store_option
+@store_option
 @_progress_option
 @as_json_option
 def import_(

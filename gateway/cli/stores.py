@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import click
+
 from gateway.cli.opening import chosen_store, open_client, run
 from gateway.services.opening import open_services
 from gateway.services.services import Services
 from gateway.settings import Settings
 
 Result = TypeVar("Result")
+
+store_option = click.option("--store", default=None, help="The store; the default one if not given.")
 
 
 def with_store(settings: Settings, store: str | None, use: Callable[[Services], Awaitable[Result]]) -> Result:

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable
 
+from gateway.errors import NotFound
 from gateway.services.addresses import public_url
 from gateway.services.at_hand import Payloads
 from gateway.services.beginning import Beginning
@@ -127,6 +128,13 @@ class Hooks:
     def receivers(self) -> tuple[Adapter, ...]:
         """Those of them to which anything can come: a mapping without a receiver never gets anything here."""
         return tuple(one for one in self.adapters if one.mapping is None or one.mapping.receiver is not None)
+
+    def adapter(self, name: str) -> Adapter:
+        """One that delivers into this store; raises NotFound for those of other stores, too."""
+        for one in self.adapters:
+            if one.name == name:
+                return one
+        raise NotFound(f"there is no adapter {name[:100]!r}")
 
     async def run(self) -> None:
         """Store and map deliveries until cancelled."""

@@ -25,8 +25,10 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from gateway.services import learners
+from gateway.services.clock import utc_now
 from gateway.services.counting import Tally, meaning, registration_of
 from gateway.services.giving_way import give_way
+from gateway.services.report_questions import Question, read_question
 from gateway.settings.model import ReportsSettings
 from gateway.store.connection import translating
 from gateway.store.reports import CellKey, Change, Counted, Row
@@ -64,6 +66,10 @@ class Reports:
         self._key = key
         self._meaning = meaning(settings.time_zone)
         self._worker = uuid4()
+
+    def question(self, given: Mapping[str, str]) -> Question:
+        """What is asked with these parameters, today where the reports are; raises Invalid."""
+        return read_question(given, utc_now().astimezone(self.zone).date())
 
     async def run(self) -> None:
         """Count until cancelled, while no other worker does."""

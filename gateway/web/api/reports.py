@@ -5,8 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.services.access import Scope
-from gateway.services.clock import utc_now
-from gateway.services.report_questions import FIELDS, read_question
+from gateway.services.report_questions import FIELDS
 from gateway.services.report_tables import as_csv, as_json
 from gateway.services.report_views import Report, report
 from gateway.web.api.access import services_for
@@ -35,8 +34,7 @@ async def _report(request: web.Request) -> Report:
     query = read_query(request, FIELDS)
     query.finish()
     given = {name: query.get(name) or "" for name in FIELDS}
-    today = utc_now().astimezone(services.reports.zone).date()
-    return await report(services, read_question(given, today))
+    return await report(services, services.reports.question(given))
 
 
 def add_routes(app: web.Application, base: str) -> None:

@@ -149,12 +149,7 @@ def sources_of(texts: Mapping[str, str], lints: Sequence[Lint]) -> dict[str, lis
 
 
 def _adapter(visit: Visit) -> Adapter:
-    """The adapter of the address; raises NotFound for those of other stores, too."""
-    name = visit.request.match_info["adapter"]
-    for one in visit.services.hooks.adapters:
-        if one.name == name:
-            return one
-    raise NotFound(f"there is no adapter {name[:100]!r}")
+    return visit.services.hooks.adapter(visit.request.match_info["adapter"])
 
 
 def _counted(hours: Sequence[Hour]) -> dict[str, Any]:

@@ -10,10 +10,9 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from adapters import Lint
-from gateway.errors import BadRequest, Forbidden, GatewayError, Invalid, NotFound, Problem
+from gateway.errors import BadRequest, Forbidden, GatewayError, Invalid, Problem
 from gateway.services.clock import utc_now
 from gateway.services.deliveries import Sample
-from gateway.services.mappings import Adapter
 from gateway.services.people import Right
 from gateway.services.workbench import MOST_TEXT
 from gateway.web.api.bodies import path_id
@@ -56,7 +55,7 @@ async def run(visit: Visit) -> web.Response:
             return _page(visit, given | {"mapping": await _text(visit, given["adapter"])})
         sample = _sample(given)
         if given["mapping"]:
-            adapter = _adapter(visit, given["adapter"])
+            adapter = visit.services.hooks.adapter(given["adapter"])
             tried = await visit.services.hooks.workbench.tried(adapter.name, given["mapping"], sample)
             status = 200 if tried.usable else 400
             return _page(visit, given, tried.events, lints=tried.lints, usable=tried.usable, status=status)
@@ -69,7 +68,7 @@ async def run(visit: Visit) -> web.Response:
 async def save(visit: Visit) -> web.Response:
     """The payload as a test sample, to download: the file, or the case that names it."""
     given = _given(visit)
-    adapter = _adapter(visit, given["adapter"])
+    adapter = visit.services.hooks.adapter(given["adapter"])
     try:
         made = await visit.services.hooks.workbench.saved(
             adapter.name,
@@ -89,7 +88,7 @@ async def save(visit: Visit) -> web.Response:
 async def text(visit: Visit) -> web.Response:
     """The text that was tried, to download and put into the folder."""
     given = _given(visit)
-    adapter = _adapter(visit, given["adapter"])
+    adapter = visit.services.hooks.adapter(given["adapter"])
     if not given["mapping"] or len(given["mapping"]) > MOST_TEXT:
         message = f"has {len(given['mapping']):,} characters; expected 1 to {MOST_TEXT:,}"
         problem = Problem("mapping", "Console", message)
@@ -115,16 +114,9 @@ def _sample(given: Mapping[str, str]) -> Sample:
 
 async def _text(visit: Visit, name: str) -> str:
     """The text of an adapter's mapping as its file holds it now."""
-    adapter = _adapter(visit, name)
+    adapter = visit.services.hooks.adapter(name)
     written = await visit.services.hooks.workbench.written(adapter.name)
     return written.texts.get(adapter.file.name, "")
-
-
-def _adapter(visit: Visit, name: str) -> Adapter:
-    for one in visit.services.hooks.adapters:
-        if one.name == name:
-            return one
-    raise NotFound(f"there is no adapter {name[:100]!r}")
 
 
 def _page(

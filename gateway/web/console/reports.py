@@ -7,8 +7,7 @@ from urllib.parse import urlencode
 from aiohttp import hdrs, web
 
 from gateway.errors import Invalid
-from gateway.services.clock import utc_now
-from gateway.services.report_questions import FIELDS, Question, read_question
+from gateway.services.report_questions import FIELDS
 from gateway.services.report_tables import as_csv, counted_through
 from gateway.services.report_views import Line, report
 from gateway.web.console.visits import Visit, text_of
@@ -21,7 +20,7 @@ async def show(visit: Visit) -> web.Response:
     """Charts with their tables; what is wrong with a filter stands above the form."""
     given = {name: text_of(visit.request, name) for name in FIELDS}
     try:
-        question = _question(visit, given)
+        question = visit.services.reports.question(given)
     except Invalid as error:
         return visit.page("reports.html", status=400, given=given, error=error, report=None)
     found = await report(visit.services, question)
@@ -43,7 +42,7 @@ async def show(visit: Visit) -> web.Response:
 async def table(visit: Visit) -> web.Response:
     """The same as one CSV file."""
     given = {name: text_of(visit.request, name) for name in FIELDS}
-    question = _question(visit, given)
+    question = visit.services.reports.question(given)
     found = await report(visit.services, question)
     name = f"activity-{question.since}-{question.until}.csv"
     return web.Response(
@@ -56,10 +55,6 @@ async def table(visit: Visit) -> web.Response:
             "X-Content-Type-Options": "nosniff",
         },
     )
-
-
-def _question(visit: Visit, given: dict[str, str]) -> Question:
-    return read_question(given, utc_now().astimezone(visit.services.reports.zone).date())
 
 
 def _label(line: Line) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 from aiohttp import web
 
 from adapters.linting.findings import MappingError
-from adapters.loading.files import TEST_SUFFIX, read_text, reader
 from adapters.testing.payloads import sample_cases
 from gateway.errors import BadRequest, Invalid, NotFound, PreconditionFailed
 from gateway.services.clock import utc_now
@@ -18,6 +17,7 @@ from gateway.services.mappings import Adapter
 from gateway.services.setup_sheets import setup_sheet
 from gateway.services.source_fields import DATA_CLASSES, TEXTS, changes, written
 from gateway.services.sources import Decision, Source, Standing
+from gateway.services.workbench import reading, tests_beside
 from gateway.store.observations import Seen
 from gateway.web.auditing import note
 from gateway.web.console.rendering import segment
@@ -166,14 +166,12 @@ def _unseen(source: Source, standing: Standing) -> dict[str, list[str]]:
 
 def _samples(adapter: Adapter) -> list[Any]:
     """Payloads of the tests beside a mapping."""
-    beside = adapter.file.with_name(adapter.file.stem + TEST_SUFFIX)
-    if not beside.is_file():
-        return []
     try:
-        cases = sample_cases(read_text(beside), beside.name, reader(beside.parent))
-        return [payload for payload, _ in cases]
+        tests = tests_beside(adapter)
+        cases = sample_cases(tests[1], tests[0], reading(adapter)) if tests is not None else []
     except MappingError:
         return []
+    return [payload for payload, _ in cases]
 
 
 def _by(visit: Visit) -> str:
